@@ -1,0 +1,111 @@
+"""Everything that can go wrong, as one tree.
+
+::
+
+    NotebookError
+     ├─ SettingsError          a ``pyramid_notebook.*`` setting is unknown or has a bad value
+     ├─ ContextError           a notebook context has an unknown key or a bad value
+     ├─ UnsafePath             a file or folder that we must trust belongs to others, or is a link
+     ├─ LaunchError            a user server did not come up; carries the end of its log
+     │   ├─ LaunchTimeout      ... within ``start_timeout``
+     │   └─ TooManyServers     ... because ``max_servers`` are running already
+     ├─ StopError              a user server is still there after TERM and KILL
+     ├─ Refused                a request from a foreign origin, or without the right to pass
+     ├─ WebSocketUnsupported   the web server gives no way to its client's socket
+     └─ UpstreamError          the user server did not answer a request
+         ├─ UpstreamGone       ... because nothing listens
+         └─ UpstreamTimeout    ... in time
+
+Each class has a ``status``, the HTTP status that a view answers with, and its text is written for the person who
+reads the page: it says what is wrong and what to do.
+"""
+
+from __future__ import annotations
+
+
+class NotebookError(Exception):
+    """Root of all errors of this package."""
+
+    status = 500
+
+
+class SettingsError(NotebookError):
+    """A setting is unknown or has a value that cannot be used."""
+
+
+class ContextError(NotebookError):
+    """A notebook context has an unknown key or a value that cannot be used."""
+
+
+class UnsafePath(NotebookError):
+    """A path that must be ours alone is a link, or belongs to or is open to somebody else."""
+
+
+class LaunchError(NotebookError):
+    """A user server did not come up.
+
+    Args:
+        message: one sentence for the user.
+        log: the last lines of the user server's log, or an empty text.
+    """
+
+    status = 503
+
+    def __init__(self, message: str, *, log: str = "") -> None:
+        super().__init__(message)
+        self.log = log
+
+
+class LaunchTimeout(LaunchError):
+    """A user server did not answer within ``start_timeout``."""
+
+    status = 504
+
+
+class TooManyServers(LaunchError):
+    """As many user servers are running as ``max_servers`` allows.
+
+    Args:
+        maximum: the limit that was reached.
+        retry_after: seconds after which trying again makes sense.
+    """
+
+    def __init__(self, maximum: int, *, retry_after: int = 60) -> None:
+        super().__init__(
+            f"All {maximum} notebook places are taken. Shut down a notebook that is no longer needed, "
+            "or try again in a minute."
+        )
+        self.maximum = maximum
+        self.retry_after = retry_after
+
+
+class StopError(NotebookError):
+    """Processes of a user server survived TERM and KILL."""
+
+
+class Refused(NotebookError):
+    """The door does not let this request pass."""
+
+    status = 403
+
+
+class WebSocketUnsupported(NotebookError):
+    """The web server that runs the site gives no way to its client's socket."""
+
+    status = 501
+
+
+class UpstreamError(NotebookError):
+    """The user server did not answer a request."""
+
+    status = 502
+
+
+class UpstreamGone(UpstreamError):
+    """Nothing listens where the user server was."""
+
+
+class UpstreamTimeout(UpstreamError):
+    """The user server took longer to answer than ``proxy_timeout``."""
+
+    status = 504
