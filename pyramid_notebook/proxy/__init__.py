@@ -1,0 +1,1 @@
+"""The door's data path: HTTP, websockets and static files."""

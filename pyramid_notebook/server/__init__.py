@@ -1,0 +1,1 @@
+"""What runs inside a user's daemon and its kernels. Nothing here imports Pyramid."""

@@ -1,0 +1,1 @@
+"""Where user servers run."""

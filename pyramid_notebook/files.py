@@ -1,0 +1,136 @@
+"""Files and folders that only we may touch.
+
+Files are written to a temporary file beside them and renamed, so that a reader sees the old text or the new one.
+They are 0600 whatever the umask. Nothing is read or written through a link, or in a folder of somebody else.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import stat
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from .errors import UnsafePath
+
+_RETRY_SECONDS = 0.02
+
+
+def private_folder(path: Path) -> Path:
+    """Make a folder that only we can enter, or check and tighten one that exists.
+
+    Args:
+        path: the folder; missing parents are made as well, 0700.
+
+    Returns:
+        The same path.
+
+    Raises:
+        UnsafePath: the path is a link, not a folder, not ours, or cannot be made.
+    """
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with suppress(FileExistsError):
+            path.mkdir(mode=0o700)
+        status = path.lstat()
+    except OSError as error:
+        raise UnsafePath(f"The folder {path} cannot be made: {error.strerror}.") from error
+    if not stat.S_ISDIR(status.st_mode):
+        raise UnsafePath(f"{path} is not a folder (links are not followed).")
+    if status.st_uid != os.geteuid():
+        raise UnsafePath(f"The folder {path} belongs to another user.")
+    if status.st_mode & 0o077:
+        path.chmod(0o700)
+    return path
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace a file's text in one step; the file is 0600.
+
+    Args:
+        path: a file in a folder of ours.
+        text: its new text, written as UTF-8.
+    """
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogatepass") as file:
+            file.write(text)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def read_private(path: Path) -> str | None:
+    """Return the text of a file that is ours, or None where there is none.
+
+    Raises:
+        UnsafePath: the path is a link, not a regular file, or belongs to another user.
+    """
+    try:
+        # O_NONBLOCK: a pipe put in the file's place must not block us
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise UnsafePath(f"{path} cannot be read: {error.strerror}.") from error
+    with os.fdopen(descriptor, encoding="utf-8", errors="surrogatepass") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():
+            raise UnsafePath(f"{path} is not a file of ours.")
+        return file.read()
+
+
+def try_lock(path: Path) -> int | None:
+    """Take the lock that a file stands for, if nobody has it.
+
+    Returns:
+        A descriptor; closing it, or the end of the process, gives the lock back. None where somebody has it.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+            return None
+        raise
+    return descriptor
+
+
+@contextmanager
+def locked(path: Path, *, timeout: float) -> Iterator[None]:
+    """Hold the lock that a file stands for, across threads and processes.
+
+    Args:
+        path: the lock file; it is made when missing and stays.
+        timeout: seconds to wait for it.
+
+    Raises:
+        TimeoutError: somebody else held it all the time.
+    """
+    deadline = time.monotonic() + timeout
+    while (descriptor := try_lock(path)) is None:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{path.name} is held by somebody else")
+        time.sleep(_RETRY_SECONDS)  # flock(2) has no timeout
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def tail(path: Path, *, lines: int = 20) -> str:
+    """Return the last lines of a log file, at most 8 KB, or an empty text."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - 8192))
+            text = file.read().decode("utf-8", "replace")
+    except OSError:
+        return ""
+    return "\n".join(text.splitlines()[-lines:])

@@ -1,0 +1,266 @@
+"""Finds, launches, stops and sweeps user servers.
+
+The manager keeps nothing in memory: what runs is read from the users' folders. So several web workers see the same,
+and a restarted site finds the servers that still run.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from urllib.parse import quote
+
+from . import pidfile, processes
+from .context import NotebookContext
+from .errors import LaunchError, LaunchTimeout, TooManyServers, UpstreamError
+from .files import locked, private_folder, read_private, tail, try_lock, write_private
+from .layout import UserFolder
+from .names import slug
+from .pidfile import State
+from .proxy.upstream import ask
+from .record import ServerOptions, ServerRecord
+from .settings import Settings
+from .spawners.process import ProcessSpawner
+
+_ANSWER_SECONDS = 10.0
+_COUNT_SECONDS = 10.0
+
+
+class Stage(StrEnum):
+    """What a launch is doing."""
+
+    STARTING = "starting"
+    LOADING = "loading"
+    OPENING = "opening"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """One step of a launch.
+
+    Attributes:
+        stage: what happens now.
+        path: URL path of the notebook, with the last stage.
+    """
+
+    stage: Stage
+    path: str = ""
+
+
+class NotebookManager:
+    """The user servers of one site.
+
+    Args:
+        settings: the site's settings.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.root = Path(os.path.realpath(settings.notebook_folder))
+        self.spawner = ProcessSpawner(
+            python=settings.python, start_timeout=settings.start_timeout, stop_timeout=settings.stop_timeout
+        )
+
+    def folder(self, username: str) -> UserFolder:
+        """Return where a user's things lie; nothing is made."""
+        return UserFolder(self.root / slug(username))
+
+    def find(self, username: str) -> ServerRecord | None:
+        """Return the record of a user's running server, or None."""
+        return self.spawner.find(self.folder(username))
+
+    def servers(self) -> list[ServerRecord]:
+        """Return the records of all running servers."""
+        found = (self.spawner.find(folder) for folder in self._folders())
+        return [record for record in found if record]
+
+    def launch(self, username: str, options: ServerOptions) -> str:
+        """Bring a user's server up with a notebook context; see :meth:`launching`.
+
+        Returns:
+            URL path of the notebook.
+        """
+        path = ""
+        for progress in self.launching(username, options):
+            path = progress.path
+        return path
+
+    def launching(self, username: str, options: ServerOptions) -> Iterator[Progress]:
+        """Bring a user's server up with a notebook context, step by step.
+
+        However many do this at once, one server comes of it. A server that runs is kept, unless it does not answer,
+        serves another URL path, or ``context_change`` is ``restart`` and the context is another one.
+
+        Args:
+            username: the user.
+            options: base URL, context and the other things that the daemon must know.
+
+        Yields:
+            What happens now; the last one has the notebook's path.
+
+        Raises:
+            TooManyServers: ``max_servers`` are running.
+            LaunchTimeout: it took longer than ``start_timeout``.
+            LaunchError: it did not come up; the end of its log comes along.
+        """
+        folder = self._prepare(username)
+        yield Progress(Stage.STARTING)
+        record = self._bring_up(folder, options)
+        yield Progress(Stage.LOADING)
+        path = self._install(record, options)
+        yield Progress(Stage.OPENING, path)
+
+    def check_place(self, username: str) -> None:
+        """Check that this user may have a server now.
+
+        Raises:
+            TooManyServers: ``max_servers`` others are running or starting.
+        """
+        self._check_place(self.folder(username))
+
+    def last_options(self, username: str) -> ServerOptions | None:
+        """Return what the user's last launch brought along, or None."""
+        text = read_private(self.folder(username).options_file)
+        try:
+            return ServerOptions.from_json(text) if text else None
+        except ValueError:
+            return None
+
+    def stop(self, username: str) -> bool:
+        """Stop a user's server and everything that it started; open documents are saved first.
+
+        Returns:
+            Whether one was running.
+
+        Raises:
+            LaunchTimeout: it is being started just now, and that did not end in time.
+            StopError: a process is still there after KILL.
+        """
+        folder = self.folder(username)
+        if not folder.runtime.is_dir():
+            return False
+        with self._locked(folder):
+            return self.spawner.stop(folder)
+
+    def sweep(self) -> list[str]:
+        """Remove what crashed servers left, and stop servers that are past ``max_lifetime``.
+
+        Returns:
+            The slugs of the users that it did something for.
+        """
+        return [folder.path.name for folder in self._folders() if self._sweep_one(folder)]
+
+    def _sweep_one(self, folder: UserFolder) -> bool:
+        lock = try_lock(folder.lock_file)
+        if lock is None:  # somebody is starting or stopping it
+            return False
+        try:
+            found = pidfile.examine(folder.pid_file)
+            overdue = found.state is State.RUNNING and found.record is not None and _is_overdue(found.record)
+            if found.state is State.STALE or overdue:
+                self.spawner.stop(folder)
+                return True
+            return False
+        finally:
+            os.close(lock)
+
+    def _check_place(self, mine: UserFolder) -> None:
+        others = [folder for folder in self._folders() if folder.path != mine.path]
+        taken = sum(1 for folder in others if self.spawner.find(folder) or _is_launching(folder))
+        if taken >= self.settings.max_servers:
+            raise TooManyServers(self.settings.max_servers)
+
+    def _prepare(self, username: str) -> UserFolder:
+        private_folder(self.root)
+        folder = self.folder(username)
+        for path in (folder.path, folder.work, folder.runtime):
+            private_folder(path)
+        return folder
+
+    def _bring_up(self, folder: UserFolder, options: ServerOptions) -> ServerRecord:
+        with self._locked(folder):
+            record = self.spawner.find(folder)
+            if record and self._may_stay(folder, record, options):
+                write_private(folder.options_file, options.to_json())
+                return record
+            if record:
+                self.spawner.stop(folder)
+            context = NotebookContext.from_mapping(options.context)
+            kill_timeout = self.settings.kill_timeout if context.kill_timeout is None else context.kill_timeout
+            with self._place(folder):
+                return self.spawner.start(folder, options, port=context.http_port, kill_timeout=kill_timeout)
+
+    def _may_stay(self, folder: UserFolder, record: ServerRecord, options: ServerOptions) -> bool:
+        if record.base_url != options.base_url:
+            return False
+        if self.settings.context_change == "restart":
+            last = self.last_options(record.user)
+            if last is None or last.context.get("context_hash") != options.context.get("context_hash"):
+                return False
+        try:
+            return ask(record, "GET", f"{record.base_url}-/status", timeout=_ANSWER_SECONDS)[0] == 200
+        except UpstreamError:
+            return False
+
+    def _install(self, record: ServerRecord, options: ServerOptions) -> str:
+        try:
+            status, answer = ask(
+                record,
+                "POST",
+                f"{record.base_url}-/context",
+                json=options.context,
+                timeout=self.settings.start_timeout,
+            )
+        except UpstreamError as error:
+            raise LaunchError(
+                f"Your notebook server started and went away: {error}", log=self._log(record)
+            ) from error
+        if status != 200:
+            message = f"Your notebook server could not load the notebook (status {status})."
+            raise LaunchError(message, log=self._log(record))
+        place = "lab/tree/" if options.ui == "lab" else "notebooks/"
+        return f"{record.base_url}{place}{quote(answer['path'])}"
+
+    def _log(self, record: ServerRecord) -> str:
+        return tail(self.folder(record.user).stderr_log)
+
+    @contextmanager
+    def _locked(self, folder: UserFolder) -> Iterator[None]:
+        patience = self.settings.start_timeout + self.settings.stop_timeout
+        try:
+            with locked(folder.lock_file, timeout=patience):
+                yield
+        except TimeoutError:
+            raise LaunchTimeout("Your notebook server is being started or stopped, and that takes too long.") from None
+
+    @contextmanager
+    def _place(self, folder: UserFolder) -> Iterator[None]:
+        """Hold one of the ``max_servers`` places until the server's own record stands for it."""
+        with locked(self.root / ".count.lock", timeout=_COUNT_SECONDS):
+            self._check_place(folder)
+            write_private(folder.launching_file, f"{os.getpid()} {processes.identity(os.getpid())}")
+        try:
+            yield
+        finally:
+            folder.launching_file.unlink(missing_ok=True)
+
+    def _folders(self) -> list[UserFolder]:
+        try:
+            entries = sorted(self.root.iterdir())
+        except OSError:
+            return []
+        return [UserFolder(path) for path in entries if (path / "runtime").is_dir()]
+
+
+def _is_launching(folder: UserFolder) -> bool:
+    pid, _, identity = (read_private(folder.launching_file) or "").partition(" ")
+    return pid.isdecimal() and processes.identity(int(pid)) == identity
+
+
+def _is_overdue(record: ServerRecord) -> bool:
+    return bool(record.max_lifetime) and time.time() > record.started + record.max_lifetime + _ANSWER_SECONDS

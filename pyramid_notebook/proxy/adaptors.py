@@ -1,0 +1,68 @@
+"""How the client's socket is reached in each web server.
+
+An adaptor is a function that takes the WSGI environ of a request which was authorised, and returns the client's
+connection, from then on ours alone. Sites may name their own in the setting `websocket_proxy`.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pyramid.response import Response
+from pyramid.util import DottedNameResolver
+
+from ..errors import WebSocketUnsupported
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakenClient:
+    """A client's connection that was taken from the web server.
+
+    Attributes:
+        socket: the connection.
+        early: what the client sent after its request, if the web server has read that already.
+        response: what the view must return, so that the web server forgets the connection.
+    """
+
+    socket: socket.socket
+    early: bytes = b""
+    response: Response
+
+
+Environ = Mapping[str, Any]
+Adaptor = Callable[[Environ], TakenClient]
+
+#: Key in the environ that shows which server runs, dotted name of the adaptor, name for people.
+_KNOWN = (("waitress.client_disconnected", "pyramid_notebook.proxy.waitress.take_over", "waitress"),)
+
+
+def find(environ: Environ, name: str = "") -> Adaptor:
+    """Return the adaptor to use for a request.
+
+    Args:
+        environ: WSGI environ of the request.
+        name: dotted name from the setting `websocket_proxy`; empty finds it from the server that runs.
+
+    Raises:
+        WebSocketUnsupported: there is none for this web server.
+    """
+    for key, dotted, _title in _KNOWN:
+        if not name and key in environ:
+            name = dotted
+    if not name:
+        server = environ.get("SERVER_SOFTWARE") or "This web server"
+        known = ", ".join(title for _key, _dotted, title in _KNOWN)
+        raise WebSocketUnsupported(
+            f"{server} gives no way to its client's socket, so notebooks cannot reach their kernels. Run the site on "
+            f"one of: {known}; or name an adaptor in the setting pyramid_notebook.websocket_proxy."
+        )
+    try:
+        adaptor: Adaptor = DottedNameResolver(None).resolve(name)
+    except (ImportError, AttributeError) as error:
+        raise WebSocketUnsupported(
+            f"Setting pyramid_notebook.websocket_proxy = {name!r} cannot be imported: {error}."
+        ) from error
+    return adaptor

@@ -1,0 +1,93 @@
+"""Takes the client's socket from waitress 3.
+
+The environ holds a bound method of the connection's channel, and the channel holds the socket. While a request is
+served the main thread of waitress neither reads nor polls it. The descriptor is duplicated for us, and under its old
+number waitress gets a socket that nobody listens to: into that it writes its own answer, and closes it.
+
+TLS never ends in waitress, so the bytes on the socket are the client's own.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from types import SimpleNamespace
+from typing import Any
+
+from pyramid.httpexceptions import HTTPBadRequest
+from pyramid.response import Response
+
+from ..errors import WebSocketUnsupported
+from .adaptors import Environ, TakenClient
+
+_KEY = "waitress.client_disconnected"
+
+
+def take_over(environ: Environ) -> TakenClient:
+    """Take the client's connection out of the hands of waitress.
+
+    Args:
+        environ: WSGI environ of the request that is being served.
+
+    Raises:
+        HTTPBadRequest: the client sent more without waiting for the answer to its handshake.
+        WebSocketUnsupported: waitress is set up to read ahead on connections.
+    """
+    channel = environ[_KEY].__self__
+    if channel.adj.channel_request_lookahead:
+        raise WebSocketUnsupported("Notebooks need waitress with channel_request_lookahead = 0, which is the default.")
+    if channel.request is not None or len(channel.requests) > 1 or channel.total_outbufs_len:
+        raise HTTPBadRequest("A websocket client must wait for the answer to its handshake.")
+    descriptor = channel.socket.fileno()
+    client = socket.socket(fileno=os.dup(descriptor))
+    dead_end, far_end = socket.socketpair()
+    with dead_end, far_end:
+        os.dup2(dead_end.fileno(), descriptor, inheritable=False)
+    return TakenClient(socket=client, response=Response(status="101 Switching Protocols", headerlist=[], app_iter=[]))
+
+
+def check() -> None:
+    """Try the take-over on a channel of the waitress that is installed, without a port or a thread.
+
+    Raises:
+        WebSocketUnsupported: waitress doesn't work the way this module needs.
+    """
+    try:
+        import waitress  # noqa: F401
+
+        worked = _rehearse()
+    except Exception as error:
+        raise WebSocketUnsupported(f"The installed waitress cannot be used for websockets: {error!r}.") from error
+    if not worked:
+        raise WebSocketUnsupported("The installed waitress keeps hold of sockets that were taken over.")
+
+
+def _rehearse() -> bool:
+    from waitress.adjustments import Adjustments
+    from waitress.channel import HTTPChannel
+
+    taken: list[TakenClient] = []
+
+    def application(environ: dict[str, Any], start_response: Any) -> Any:
+        taken.append(take_over(environ))
+        return taken[0].response(environ, start_response)
+
+    server = SimpleNamespace(
+        adj=Adjustments(port=1),
+        active_channels={},
+        application=application,
+        add_task=lambda _channel: None,
+        pull_trigger=lambda: None,
+        server_name="localhost",
+        effective_port=1,
+    )
+    browser, accepted = socket.socketpair()
+    browser.settimeout(1)
+    channel = HTTPChannel(server, accepted, ("127.0.0.1", 1), server.adj, map={})
+    with browser:
+        channel.received(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        channel.service()
+        channel.handle_write()
+        with taken[0].socket as client:
+            client.sendall(b"ours")
+        return browser.recv(100) == b"ours" and browser.recv(100) == b"" and channel.socket is None

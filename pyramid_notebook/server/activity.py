@@ -1,0 +1,96 @@
+"""The dead-man switch: a user server that nobody uses ends itself.
+
+Activity is what a person or a program does: running a cell, saving or editing, a request that changes something,
+typing into a terminal. Reading, polling, pings and health checks are none. A busy kernel is activity.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from jupyter_server.serverapp import ServerApp
+from tornado.ioloop import IOLoop
+
+CONTENTS_EVENTS = "https://events.jupyter.org/jupyter_server/contents_service/v1"
+_READING = frozenset(("GET", "HEAD", "OPTIONS"))
+_CHANGING_ACTIONS = frozenset(("save", "rename", "delete", "copy"))
+
+
+class Activity:
+    """Knows when the server was last used, and ends it when that was too long ago.
+
+    Args:
+        app: the server.
+        kill_timeout: seconds without activity after which ``end`` is called, 0 for never.
+        max_lifetime: seconds after the start after which ``end`` is called in any case, 0 for never.
+        end: called once, with the reason.
+    """
+
+    def __init__(
+        self, app: ServerApp, *, kill_timeout: int, max_lifetime: int, end: Callable[[str], None]
+    ) -> None:
+        self.app = app
+        self.kill_timeout = kill_timeout
+        self.max_lifetime = max_lifetime
+        self._end = end
+        self.started = self._touched = time.time()
+
+    def watch(self) -> None:
+        """Begin to watch; call it when the event loop is about to run."""
+        settings = self.app.web_app.settings
+        settings["event_logger"].add_listener(schema_id=CONTENTS_EVENTS, listener=self._on_contents_event)
+        settings["log_function"] = self._logging(settings["log_function"])
+        IOLoop.current().add_callback(self._check)
+
+    def touch(self) -> None:
+        """Note that somebody just did something."""
+        self._touched = time.time()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a kernel is running code or starting."""
+        states = [kernel["execution_state"] for kernel in self.app.kernel_manager.list_kernels()]
+        return any(state in ("busy", "starting") for state in states)
+
+    @property
+    def idle(self) -> float:
+        """Seconds since the last activity, 0 while a kernel is busy."""
+        if self.busy:
+            self.touch()
+        manager = self.app.kernel_manager
+        kernels = [manager.get_kernel(kernel_id) for kernel_id in manager.list_kernel_ids()]
+        terminals = getattr(self.app.web_app.settings.get("terminal_manager"), "terminals", {})
+        moments = [kernel.last_activity.timestamp() for kernel in kernels if hasattr(kernel, "last_activity")]
+        moments += [
+            terminal.last_activity.timestamp() for terminal in terminals.values() if hasattr(terminal, "last_activity")
+        ]
+        return max(0.0, time.time() - float(max([self._touched, *moments])))
+
+    def _check(self) -> None:
+        remaining = []
+        if self.max_lifetime:
+            remaining.append(self.started + self.max_lifetime - time.time())
+            if remaining[-1] <= 0:
+                self._end(f"it has reached its maximum life time of {self.max_lifetime} seconds")
+                return
+        if self.kill_timeout:
+            remaining.append(self.kill_timeout - self.idle)
+            if remaining[-1] <= 0:
+                self._end(f"nothing happened for {self.kill_timeout} seconds")
+                return
+        if remaining:
+            IOLoop.current().call_later(max(0.05, min(remaining)), self._check)
+
+    async def _on_contents_event(self, logger: Any, schema_id: str, data: dict[str, Any]) -> None:
+        if data.get("action") in _CHANGING_ACTIONS:
+            self.touch()
+
+    def _logging(self, log: Callable[[Any], None]) -> Callable[[Any], None]:
+        def log_and_note(handler: Any) -> None:
+            if handler.request.method not in _READING and handler.get_status() < 400:
+                self.touch()
+            log(handler)
+
+        return log_and_note

@@ -1,0 +1,81 @@
+"""Shows in the notebook that a startup script failed.
+
+After each start or restart of a kernel with a startup script it is asked how the script went. A traceback goes into
+a cell of ours below the greeting of the notebook that the kernel belongs to; after a good start that cell goes away.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+from typing import Any
+
+from jupyter_core.utils import ensure_async
+from jupyter_server.serverapp import ServerApp
+
+from .contexts import GREETING_TAG, STARTUP_TAG, code_cell, tagged
+from .documents import change_notebook
+
+KERNEL_EVENTS = "https://events.jupyter.org/jupyter_server/kernel_actions/v1"
+#: Asked of a kernel in ``user_expressions`` (Jupyter messaging, "Execute"); see :mod:`.kernel` for the answer.
+OUTCOME_EXPRESSION = "get_ipython().startup.outcome"
+_READY_SECONDS = 3600.0  # a startup script may load a lot
+
+
+class OutcomeReporter:
+    """Watches the kernels of one server."""
+
+    def __init__(self, app: ServerApp) -> None:
+        self.app = app
+        app.web_app.settings["event_logger"].add_listener(schema_id=KERNEL_EVENTS, listener=self._on_kernel_event)
+
+    async def _on_kernel_event(self, logger: Any, schema_id: str, data: dict[str, Any]) -> None:
+        if data.get("action") in ("start", "restart") and data.get("status") == "success":
+            try:
+                await self.report(data["kernel_id"])
+            except Exception:
+                self.app.log.exception("The outcome of a startup script is not known")
+
+    async def report(self, kernel_id: str) -> None:
+        """Ask one kernel and write the answer into its notebook."""
+        kernel = self.app.kernel_manager.get_kernel(kernel_id)
+        if not kernel.kernel_name.startswith("site-"):
+            return
+        outcome = await self._ask(kernel)
+        for session in await self.app.session_manager.list_sessions():
+            path = session["path"]
+            if session["kernel"]["id"] == kernel_id and await ensure_async(
+                self.app.contents_manager.file_exists(path)
+            ):
+                await change_notebook(self.app, path, lambda content: _with_outcome(content, outcome))
+
+    async def _ask(self, kernel: Any) -> dict[str, Any] | None:
+        client = kernel.client()
+        client.start_channels()
+        try:
+            await client.wait_for_ready(timeout=_READY_SECONDS)
+            reply = await ensure_async(
+                client.execute(
+                    "", silent=True, user_expressions={"outcome": OUTCOME_EXPRESSION}, reply=True, timeout=60
+                )
+            )
+            value = reply["content"]["user_expressions"]["outcome"]
+            return json.loads(ast.literal_eval(value["data"]["text/plain"])) if value["status"] == "ok" else None
+        finally:
+            client.stop_channels()
+
+
+def _with_outcome(content: dict[str, Any], outcome: dict[str, Any] | None) -> dict[str, Any] | None:
+    cell = tagged(content, STARTUP_TAG)
+    if outcome is None:
+        if cell is None:
+            return None
+        content["cells"].remove(cell)
+        return content
+    if cell is None:
+        greeting = tagged(content, GREETING_TAG)
+        place = content["cells"].index(greeting) + 1 if greeting else 0
+        cell = code_cell("%startup", tags=(STARTUP_TAG,))
+        content["cells"].insert(place, cell)
+    cell["outputs"] = [{"output_type": "error", **outcome}]
+    return content

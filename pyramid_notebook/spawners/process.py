@@ -1,0 +1,91 @@
+"""User servers as daemons on this machine."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from .. import pidfile
+from ..errors import LaunchError, LaunchTimeout
+from ..files import tail, write_private
+from ..layout import UserFolder
+from ..record import ServerOptions, ServerRecord
+
+_DAEMON = Path(__file__).parent.parent / "server" / "notebook_daemon.py"
+_ALREADY_RUNNING = 4
+
+
+class ProcessSpawner:
+    """Starts and stops ``notebook_daemon.py``.
+
+    Args:
+        python: interpreter to run it with, empty for the one that runs us.
+        start_timeout: seconds that a server may take until it listens.
+        stop_timeout: seconds that a server has to end by itself.
+    """
+
+    def __init__(self, *, python: str, start_timeout: int, stop_timeout: int) -> None:
+        self.python = python or _python()
+        self.start_timeout = start_timeout
+        self.stop_timeout = stop_timeout
+
+    def find(self, folder: UserFolder) -> ServerRecord | None:
+        """Return the record of the server that runs and listens; the manager calls it for each request."""
+        record = pidfile.running(folder.pid_file)
+        return record if record and record.listening else None
+
+    def start(self, folder: UserFolder, options: ServerOptions, *, port: int, kill_timeout: int) -> ServerRecord:
+        """Start a server; the manager calls it with the user's lock held.
+
+        Args:
+            folder: the user's folder.
+            options: written down for the daemon.
+            port: loopback port, 0 for a unix socket.
+            kill_timeout: seconds without activity until it ends, 0 for never.
+
+        Returns:
+            The record of the server, which listens.
+
+        Raises:
+            LaunchTimeout: it took too long; nothing is left running.
+            LaunchError: it did not start; the end of its log comes along.
+        """
+        write_private(folder.options_file, options.to_json())
+        command = [self.python, "-P", str(_DAEMON), "start", str(folder.pid_file), str(folder.path)]
+        try:
+            done = subprocess.run(
+                [*command, str(port), str(kill_timeout)],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=self.start_timeout,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            self.stop(folder)
+            message = f"Your notebook server did not answer within {self.start_timeout} seconds."
+            raise LaunchTimeout(message, log=tail(folder.stderr_log)) from None
+        except OSError as error:
+            raise LaunchError(f"The interpreter {self.python} cannot be run: {error.strerror}.") from error
+        record = self.find(folder)
+        if record and done.returncode in (0, _ALREADY_RUNNING):
+            return record
+        reason = done.stderr.decode("utf-8", "replace").partition("\n")[0]
+        raise LaunchError(
+            f"Your notebook server did not start (exit code {done.returncode}). {reason}".rstrip(),
+            log=tail(folder.stderr_log),
+        )
+
+    def stop(self, folder: UserFolder) -> bool:
+        """Stop the server and all that it started; returns whether one was running.
+
+        Raises:
+            StopError: a process is still there after KILL.
+        """
+        return pidfile.stop(folder.pid_file, timeout=self.stop_timeout)
+
+
+def _python() -> str:
+    # inside uWSGI sys.executable may be the uWSGI binary
+    executable = Path(sys.executable)
+    return str(executable.with_name("python") if executable.name.startswith("uwsgi") else executable)
