@@ -16,6 +16,8 @@ from typing import Any
 from .errors import ContextError
 
 _HASH = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+_CALCULATED = re.compile(r"[0-9a-f]{64}")
+_SHORT = 20
 _IDENTITY = ("startup", "greeting", "title", "extra_template_paths", "jinja_environment_options")
 _FILLED_IN = {"pid": "the daemon fills it in itself", "terminated": "it is not kept any more"}
 _MAXIMUM_TEXT = 1_000_000
@@ -138,8 +140,11 @@ class NotebookContext:
 
     @property
     def short_hash(self) -> str:
-        """The part of the hash that file names carry (80 bits)."""
-        return self.context_hash[:20]
+        """What file names carry of the hash (80 bits); a short given hash stays whole."""
+        if len(self.context_hash) <= _SHORT or _CALCULATED.fullmatch(self.context_hash):
+            return self.context_hash[:_SHORT]
+        # given hashes may differ in their ends only
+        return hashlib.sha256(self.context_hash.encode("ascii")).hexdigest()[:_SHORT]
 
     @property
     def notebook_name(self) -> str:

@@ -16,8 +16,8 @@
          ├─ UpstreamGone       ... because nothing listens
          └─ UpstreamTimeout    ... in time
 
-Each class has a ``status``, the HTTP status that a view answers with, and its text is written for the person who
-reads the page: it says what is wrong and what to do.
+Each class has a ``status``, the HTTP status that a view answers with, and a ``reason``, one word for programs. Its text
+is written for the person who reads the page: it says what is wrong and what to do.
 """
 
 from __future__ import annotations
@@ -27,18 +27,25 @@ class NotebookError(Exception):
     """Root of all errors of this package."""
 
     status = 500
+    reason = "error"
 
 
 class SettingsError(NotebookError):
     """A setting is unknown or has a value that cannot be used."""
 
+    reason = "settings"
+
 
 class ContextError(NotebookError):
     """A notebook context has an unknown key or a value that cannot be used."""
 
+    reason = "context"
+
 
 class UnsafePath(NotebookError):
     """A path that must be ours alone is a link, or belongs to or is open to somebody else."""
+
+    reason = "unsafe"
 
 
 class LaunchError(NotebookError):
@@ -50,6 +57,7 @@ class LaunchError(NotebookError):
     """
 
     status = 503
+    reason = "launch"
 
     def __init__(self, message: str, *, log: str = "") -> None:
         super().__init__(message)
@@ -60,6 +68,8 @@ class LaunchTimeout(LaunchError):
     """A user server did not answer within ``start_timeout``."""
 
     status = 504
+    reason = "timeout"
+    reason = "launch-timeout"
 
 
 class TooManyServers(LaunchError):
@@ -69,6 +79,8 @@ class TooManyServers(LaunchError):
         maximum: the limit that was reached.
         retry_after: seconds after which trying again makes sense.
     """
+
+    reason = "full"
 
     def __init__(self, maximum: int, *, retry_after: int = 60) -> None:
         super().__init__(
@@ -82,30 +94,38 @@ class TooManyServers(LaunchError):
 class StopError(NotebookError):
     """Processes of a user server survived TERM and KILL."""
 
+    reason = "stop"
+
 
 class Refused(NotebookError):
     """The door does not let this request pass."""
 
     status = 403
+    reason = "refused"
 
 
 class WebSocketUnsupported(NotebookError):
     """The web server that runs the site gives no way to its client's socket."""
 
     status = 501
+    reason = "websocket-unsupported"
 
 
 class UpstreamError(NotebookError):
     """The user server did not answer a request."""
 
     status = 502
+    reason = "upstream"
 
 
 class UpstreamGone(UpstreamError):
     """Nothing listens where the user server was."""
+
+    reason = "gone"
 
 
 class UpstreamTimeout(UpstreamError):
     """The user server took longer to answer than ``proxy_timeout``."""
 
     status = 504
+    reason = "timeout"

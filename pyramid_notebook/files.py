@@ -44,7 +44,7 @@ def private_folder(path: Path) -> Path:
         raise UnsafePath(f"{path} is not a folder (links are not followed).")
     if status.st_uid != os.geteuid():
         raise UnsafePath(f"The folder {path} belongs to another user.")
-    if status.st_mode & 0o077:
+    if stat.S_IMODE(status.st_mode) != 0o700:
         path.chmod(0o700)
     return path
 
@@ -58,7 +58,8 @@ def write_private(path: Path, text: str) -> None:
     """
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogatepass") as file:
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogatepass", newline="") as file:
+            os.fchmod(descriptor, 0o600)
             file.write(text)
         Path(temporary).replace(path)
     except BaseException:
@@ -79,10 +80,11 @@ def read_private(path: Path) -> str | None:
         return None
     except OSError as error:
         raise UnsafePath(f"{path} cannot be read: {error.strerror}.") from error
-    with os.fdopen(descriptor, encoding="utf-8", errors="surrogatepass") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():
-            raise UnsafePath(f"{path} is not a file of ours.")
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():
+        os.close(descriptor)
+        raise UnsafePath(f"{path} is not a file of ours.")
+    with os.fdopen(descriptor, encoding="utf-8", errors="surrogatepass", newline="") as file:
         return file.read()
 
 

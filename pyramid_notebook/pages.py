@@ -66,7 +66,7 @@ def error_answer(request: Any, error: NotebookError, **values: Any) -> Response:
             request, "problem.jinja2", title=title, status=error.status, message=str(error), log=log, **values
         )
     else:
-        response = Response(json_body={"error": type(error).__name__, "message": str(error)}, status=error.status)
+        response = Response(json_body={"error": error.reason, "message": str(error)}, status=error.status)
     if isinstance(error, TooManyServers):
         response.headers["Retry-After"] = str(error.retry_after)
     return response

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from functools import cache
@@ -22,6 +23,7 @@ from .record import LAUNCH_VARIABLE, ServerRecord
 
 _START_TIME = 19  # field 22 of proc(5) /proc/pid/stat, counted after the command name
 _KILL_SECONDS = 5.0
+_POLL_SECONDS = 0.01
 
 
 @cache
@@ -57,7 +59,7 @@ def is_alive(record: ServerRecord) -> bool:
 
 def _launch_of(process: psutil.Process) -> str | None:
     try:
-        return str(process.environ().get(LAUNCH_VARIABLE))
+        return process.environ().get(LAUNCH_VARIABLE)
     except (psutil.Error, OSError):
         return None
 
@@ -125,18 +127,25 @@ def end(record: ServerRecord, *, timeout: float) -> None:
     if is_alive(record):
         server = psutil.Process(record.pid)
         _signal([server], signal.SIGTERM)
-        psutil.wait_procs([server], timeout=timeout)
+        _wait([server], timeout=timeout)
     # what was started meanwhile is looked for again; what was seen before is not forgotten
     for number, patience in ((signal.SIGTERM, 1.0), (signal.SIGKILL, _KILL_SECONDS)):
         everything = _running([*everything, *members(record)])
         if not everything:
             return
         _signal(everything, number)
-        psutil.wait_procs(everything, timeout=patience)
+        _wait(everything, timeout=patience)
     remaining = _running([*everything, *members(record)])
     if remaining:
         pids = ", ".join(str(process.pid) for process in remaining)
         raise StopError(f"These processes of the notebook could not be ended: {pids}.")
+
+
+def _wait(processes: Iterable[psutil.Process], *, timeout: float) -> None:
+    # not psutil.wait_procs: where PID 1 does not ask for orphans, as in many containers, they stay zombies
+    deadline = time.monotonic() + timeout
+    while _running(processes) and time.monotonic() < deadline:
+        time.sleep(_POLL_SECONDS)
 
 
 def _running(processes: Iterable[psutil.Process]) -> list[psutil.Process]:

@@ -152,10 +152,9 @@ def escape_markdown(text: str) -> str:
 
 def _import_statement(model: type, name: str) -> str:
     outer, _, attribute = model.__qualname__.partition(".")
-    if attribute:
-        return f"import {model.__module__}\n{name} = {model.__module__}.{outer}.{attribute}"
     alias = "" if name == outer else f" as {name}"
-    return f"from {model.__module__} import {outer}{alias}"
+    inner = f"\n{name} = {name}.{attribute}" if attribute else ""
+    return f"from {model.__module__} import {outer}{alias}{inner}"
 
 
 def _free_name(model: type, taken: set[str]) -> str:

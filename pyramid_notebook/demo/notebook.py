@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from pyramid.config import Configurator
@@ -36,9 +35,6 @@ TOOLS_GREETING = """\
 * **select**, **func** - from SQLAlchemy, for example `session.scalars(select(Airport).limit(5)).all()`
 * **frame(query)** - what a query finds as a pandas table, for example `frame(select(Airport))`"""
 
-_PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~]")
-_HARMLESS = frozenset(",'()-/")
-
 
 def site_context(request: Request) -> dict[str, Any]:
     """Return the notebook context of the button in the header: the database and all models."""
@@ -50,7 +46,8 @@ def airport_context(request: Request, airport: Airport) -> dict[str, Any]:
     context = _context(request, f"{airport.name} ({airport.iata})")
     # Only the key goes into code: what comes from data never becomes source text.
     startup.add_script(context, f"airport = session.get(Airport, {airport.iata!r})")
-    startup.add_greeting(context, f"* **airport** - {escape_markdown(airport.name)}, the airport you came from")
+    name = startup.escape_markdown(airport.name)
+    startup.add_greeting(context, f"* **airport** - {name}, the airport you came from")
     return context
 
 
@@ -58,19 +55,9 @@ def state_context(request: Request, state: State) -> dict[str, Any]:
     """Return the notebook context of a state's page: ``state`` is a variable."""
     context = _context(request, state.name)
     startup.add_script(context, f"state = session.get(State, {state.code!r})")
-    startup.add_greeting(
-        context, f"* **state** - {escape_markdown(state.name)}, the state you came from; see `state.airports`"
-    )
+    name = startup.escape_markdown(state.name)
+    startup.add_greeting(context, f"* **state** - {name}, the state you came from; see `state.airports`")
     return context
-
-
-def escape_markdown(text: str) -> str:
-    """Return text as Markdown that shows just that text on one line, whatever is in it.
-
-    Punctuation becomes numeric character references, which never have a meaning of their own (CommonMark 0.31, 2.5).
-    """
-    line = " ".join(text.split())
-    return _PUNCTUATION.sub(lambda found: found[0] if found[0] in _HARMLESS else f"&#{ord(found[0])};", line)
 
 
 def includeme(config: Configurator) -> None:
@@ -83,7 +70,6 @@ def _context(request: Request, title: str) -> dict[str, Any]:
     given = request.registry[GLOBAL_CONFIG]
     options = {name: value for name, value in given.items() if name != "here" and not name.startswith("__")}
     context: dict[str, Any] = {"title": title}
-    startup.add_greeting(context, f"# {escape_markdown(title)}")
     startup.add_script(context, f"_options = {options!r}")
     startup.make_startup(context, given["__file__"], bootstrap_py=BOOTSTRAP)
     startup.add_script(context, TOOLS)

@@ -45,8 +45,8 @@ _NOT_TO_CLIENT = frozenset(
 )
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_UNSAFE_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-_COOKIE_VALUE = re.compile(r'"?[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*"?')
+_SAFE_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+_COOKIE_VALUE = re.compile(r'("?)[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*\1')
 _ORIGIN = re.compile(r"(https?)://([a-z0-9._~-]+|\[[0-9a-f:.]+\])(?::([1-9][0-9]{0,4}))?")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -83,7 +83,7 @@ def end_to_end(headers: Iterable[tuple[str, str]]) -> Headers:
     return [
         (name, value)
         for name, value in fields
-        if name.lower() not in dropped and _TOKEN.fullmatch(name) and not _UNSAFE_VALUE.search(value)
+        if name.lower() not in dropped and _TOKEN.fullmatch(name) and _SAFE_VALUE.fullmatch(value)
     ]
 
 

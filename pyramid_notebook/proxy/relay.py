@@ -15,7 +15,7 @@ from .connection import acknowledge_at_once
 
 #: Bytes that may wait for a slow reader before the other side is no longer read.
 HIGH_WATER = 256 * 1024
-#: Seconds that one side may take to read the last bytes after the other one has gone.
+#: Seconds that one side may take to read the last bytes and to close, after the other one has said all.
 LINGER = 30.0
 
 
@@ -99,21 +99,27 @@ class _Pair:
         self.owner = owner
         self.sides = (client, upstream)
         self.done = asyncio.Event()
+        self.aborted = False
         self._finished = finished
         self._linger: asyncio.TimerHandle | None = None
         client.peer, upstream.peer = upstream, client
         client.pair = upstream.pair = self
 
     async def attach(self) -> None:
+        """Give both sockets to the loop, or close them where the pair was aborted before that."""
         loop = asyncio.get_running_loop()
-        try:
-            for side in self.sides:
-                await loop.connect_accepted_socket(side.itself, side.connection)
-        except (OSError, ValueError):
-            self.abort()
+        for side in self.sides:
+            if not self.aborted:
+                try:
+                    await loop.connect_accepted_socket(side.itself, side.connection)
+                    continue
+                except (OSError, ValueError):
+                    self.abort()
+            side.connection.close()
+            side.connection_lost(None)
 
     def side_lost(self, side: _Side) -> None:
-        """One side is closed: let the other have what is still on its way, but not for ever."""
+        """One side is closed: let the other have what is still on its way."""
         if side.peer.lost:
             if self._linger is not None:
                 self._linger.cancel()
@@ -121,15 +127,18 @@ class _Pair:
             self._finished(self)
         elif side.peer.transport is not None:
             side.peer.transport.close()
+            self.linger()
+
+    def linger(self) -> None:
+        """Give both sides some time to end, but not for ever."""
+        if self._linger is None:
             self._linger = asyncio.get_running_loop().call_later(LINGER, self.abort)
 
     def abort(self) -> None:
+        self.aborted = True
         for side in self.sides:
             if side.transport is not None:
                 side.transport.abort()
-            elif not side.lost:
-                side.connection.close()
-                side.connection_lost(None)
 
 
 class _Side(asyncio.Protocol):
@@ -150,7 +159,7 @@ class _Side(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
-        if self.lost or self.peer.lost:
+        if self.pair.aborted or self.peer.lost:
             self.transport.abort()
             return
         self.transport.set_write_buffer_limits(high=HIGH_WATER)
@@ -179,6 +188,7 @@ class _Side(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         self.peer.end()
+        self.pair.linger()
         return not self._ended
 
     def pause_writing(self) -> None:

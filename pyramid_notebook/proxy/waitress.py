@@ -30,13 +30,13 @@ def take_over(environ: Environ) -> TakenClient:
         environ: WSGI environ of the request that is being served.
 
     Raises:
-        HTTPBadRequest: the client sent more without waiting for the answer to its handshake.
+        HTTPBadRequest: the client sent more without waiting for the answer to its handshake, or has gone.
         WebSocketUnsupported: waitress is set up to read ahead on connections.
     """
     channel = environ[_KEY].__self__
     if channel.adj.channel_request_lookahead:
         raise WebSocketUnsupported("Notebooks need waitress with channel_request_lookahead = 0, which is the default.")
-    if channel.request is not None or len(channel.requests) > 1 or channel.total_outbufs_len:
+    if channel.socket is None or channel.request is not None or len(channel.requests) > 1 or channel.total_outbufs_len:
         raise HTTPBadRequest("A websocket client must wait for the answer to its handshake.")
     descriptor = channel.socket.fileno()
     client = socket.socket(fileno=os.dup(descriptor))
@@ -53,8 +53,6 @@ def check() -> None:
         WebSocketUnsupported: waitress doesn't work the way this module needs.
     """
     try:
-        import waitress  # noqa: F401
-
         worked = _rehearse()
     except Exception as error:
         raise WebSocketUnsupported(f"The installed waitress cannot be used for websockets: {error!r}.") from error

@@ -10,6 +10,7 @@ from traitlets.config import Config
 from ..context import NotebookContext
 from ..layout import UserFolder
 from ..record import ServerOptions, ServerRecord
+from .contents import AtomicFileManager
 from .identity import DoorIdentityProvider
 from .websocket import PromptWebsocketConnection
 
@@ -65,6 +66,7 @@ def server_config(options: ServerOptions, folder: UserFolder, record: ServerReco
     server.default_url = "/lab" if options.ui == "lab" else "/tree"
     server.root_dir = str(folder.work)
     server.jpserver_extensions = server_extensions(options.ui)
+    server.contents_manager_class = AtomicFileManager
     server.identity_provider_class = DoorIdentityProvider
     server.kernel_websocket_connection_class = PromptWebsocketConnection
     server.allow_unauthenticated_access = False

@@ -51,7 +51,7 @@ def write_kernelspec(context: NotebookContext, data_folder: Path) -> None:
         "argv": [sys.executable, *arguments, "--startup={resource_dir}/startup.py"],
         "display_name": context.title,
         "language": "python",
-        "metadata": {"debugger": True},
+        "metadata": {"debugger": False},  # debugpy lets every UNIX user in, on a loopback port
     }
     write_private(folder / "startup.py", context.startup)
     write_private(folder / "kernel.json", json.dumps(spec))

@@ -8,12 +8,16 @@ The user server asks for the outcome (:mod:`pyramid_notebook.server.outcome`) an
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
 
-from ipykernel.kernelapp import IPKernelApp, kernel_aliases
+import zmq
+from ipykernel import kernelapp
+from ipykernel.iostream import IOPubThread
 from traitlets import Dict, Unicode
+from zmq.eventloop.zmqstream import ZMQStream
 
 
 class Startup:
@@ -35,19 +39,27 @@ class Startup:
         try:
             code = compile(self.script.read_text(encoding="utf-8"), str(self.script), "exec")
             exec(code, self.shell.user_ns)  # noqa: S102 - that is what the site asked for
-        except BaseException:
-            kind, error, trace = sys.exc_info()
-            lines = self.shell.InteractiveTB.structured_traceback(kind, error, trace, tb_offset=1)
-            name = kind.__name__ if kind else "Error"
-            self.outcome = json.dumps({"ename": name, "evalue": str(error), "traceback": list(lines)})
+        except BaseException as error:
+            content = {"ename": type(error).__name__, "evalue": str(error), "traceback": self._traceback(error)}
+            self.outcome = json.dumps(content)
             self._told = False
         else:
             self.outcome = "null"
 
-    def tell(self, *_: object) -> None:
-        """Say once, above the output of the first cell, that the script failed."""
-        if not self._told:
-            self._told = True
+    def _traceback(self, error: BaseException) -> list[str]:
+        trace = error.__traceback__.tb_next if error.__traceback__ else None  # the first frame is ours
+        if trace is None:  # the script did not compile
+            return list(self.shell.SyntaxTB.structured_traceback(type(error), error, []))
+        return list(self.shell.InteractiveTB.structured_traceback(type(error), error, trace, tb_offset=0))
+
+    def tell(self, info: Any) -> None:
+        """Say once, above the output of the first cell, that the script failed.
+
+        Args:
+            info: IPython's ``ExecutionInfo`` of the cell.
+        """
+        told, self._told = self._told, True
+        if not told and info.raw_cell.strip() != "%startup":  # that shows it anyway
             error = json.loads(self.outcome)
             message = f"The startup script failed with {error['ename']}: {error['evalue']}"
             print(f"{message}\nRun %startup to run it again and see where.", file=sys.stderr)  # noqa: T201
@@ -58,11 +70,45 @@ class Startup:
         self.shell.safe_execfile(str(self.script), self.shell.user_ns)
 
 
-class SiteKernelApp(IPKernelApp):
+class PrivateOutputThread(IOPubThread):
+    """Takes what forked processes print over a unix socket beside those of the kernel.
+
+    ipykernel's own way is a loopback port, to which every UNIX user can connect.
+    """
+
+    def _setup_pipe_in(self) -> None:
+        kernel = self.socket.getsockopt_string(zmq.LAST_ENDPOINT)
+        if not kernel.startswith("ipc://"):
+            super()._setup_pipe_in()  # type: ignore[no-untyped-call]
+            return
+        self._pipe_uuid = os.urandom(16)
+        self._pipe_address = f"{kernel}-out"
+        pipe = self.socket.context.socket(zmq.PULL)
+        pipe.linger = 0
+        pipe.bind(self._pipe_address)
+        self._pipe_in = ZMQStream(pipe, self.io_loop)
+        self._pipe_in.on_recv(self._handle_pipe_msg)
+
+    def _setup_pipe_out(self) -> Any:
+        if not hasattr(self, "_pipe_address"):
+            return super()._setup_pipe_out()  # type: ignore[no-untyped-call]
+        context: zmq.Context[Any] = zmq.Context()  # that of the parent does not survive a fork
+        pipe = context.socket(zmq.PUSH)
+        pipe.linger = 3000  # milliseconds that the end of a process waits for its output to be taken
+        pipe.connect(self._pipe_address)
+        return context, pipe
+
+
+class SiteKernelApp(kernelapp.IPKernelApp):
     """IPython's kernel application with a startup script whose errors are not lost."""
 
-    aliases = Dict({**kernel_aliases, "startup": "SiteKernelApp.startup_script"})
+    aliases = Dict({**kernelapp.kernel_aliases, "startup": "SiteKernelApp.startup_script"})
     startup_script = Unicode(help="Path of the startup script.").tag(config=True)
+
+    def init_iopub(self, context: Any) -> None:
+        """Open the channel for output."""
+        kernelapp.IOPubThread = PrivateOutputThread  # type: ignore[attr-defined]
+        super().init_iopub(context)  # type: ignore[no-untyped-call]
 
     def init_code(self) -> None:
         """Run IPython's own startup code, then the site's."""

@@ -233,10 +233,7 @@ def stop(arguments: Arguments) -> int:
         )
     if found.state is State.ABSENT:
         raise Failure(Exit.NOT_RUNNING, f"Not running: there is no {arguments.pid_file}.")
-    try:
-        pidfile.stop(arguments.pid_file, timeout=STOP_SECONDS)
-    except StopError as error:
-        raise Failure(Exit.NOT_STOPPED, str(error)) from error
+    pidfile.stop(arguments.pid_file, timeout=STOP_SECONDS)
     if found.state is State.STALE:
         raise Failure(Exit.STALE, f"It was not running; the stale {arguments.pid_file} was removed.")
     say(f"Stopped: pid {found.pid}.")
@@ -316,8 +313,17 @@ def main(argv: Sequence[str]) -> int:
         arguments = parse(argv)
         return commands[arguments.action](arguments)
     except Failure as failure:
-        print(failure, file=sys.stderr)  # noqa: T201 - a command line tool
-        return failure.code
+        return fail(failure.code, failure)
+    except UnsafePath as error:
+        return fail(Exit.FOLDER, error)
+    except StopError as error:
+        return fail(Exit.NOT_STOPPED, error)
+
+
+def fail(code: Exit, reason: Exception) -> Exit:
+    """Print why the command failed, and return its exit code."""
+    print(reason, file=sys.stderr)  # noqa: T201 - a command line tool
+    return code
 
 
 if __name__ == "__main__":

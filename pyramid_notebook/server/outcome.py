@@ -7,7 +7,9 @@ a cell of ours below the greeting of the notebook that the kernel belongs to; af
 from __future__ import annotations
 
 import ast
+import asyncio
 import json
+import time
 from typing import Any
 
 from jupyter_core.utils import ensure_async
@@ -20,6 +22,7 @@ KERNEL_EVENTS = "https://events.jupyter.org/jupyter_server/kernel_actions/v1"
 #: Asked of a kernel in ``user_expressions`` (Jupyter messaging, "Execute"); see :mod:`.kernel` for the answer.
 OUTCOME_EXPRESSION = "get_ipython().startup.outcome"
 _READY_SECONDS = 3600.0  # a startup script may load a lot
+_ATTEMPT_SECONDS = 2  # a restart while the kernel loads can leave a connection without an answer
 
 
 class OutcomeReporter:
@@ -27,6 +30,7 @@ class OutcomeReporter:
 
     def __init__(self, app: ServerApp) -> None:
         self.app = app
+        self._turns: dict[str, object] = {}
         app.web_app.settings["event_logger"].add_listener(schema_id=KERNEL_EVENTS, listener=self._on_kernel_event)
 
     async def _on_kernel_event(self, logger: Any, schema_id: str, data: dict[str, Any]) -> None:
@@ -41,7 +45,15 @@ class OutcomeReporter:
         kernel = self.app.kernel_manager.get_kernel(kernel_id)
         if not kernel.kernel_name.startswith("site-"):
             return
-        outcome = await self._ask(kernel)
+        turn = self._turns[kernel_id] = object()
+        outcome = None
+        try:
+            outcome = await self._outcome(kernel_id, kernel, turn)
+        except (RuntimeError, TimeoutError):
+            if self._turns[kernel_id] is turn:
+                raise
+        if self._turns[kernel_id] is not turn:
+            return  # it was restarted meanwhile, and that is reported as well
         for session in await self.app.session_manager.list_sessions():
             path = session["path"]
             if session["kernel"]["id"] == kernel_id and await ensure_async(
@@ -49,14 +61,29 @@ class OutcomeReporter:
             ):
                 await change_notebook(self.app, path, lambda content: _with_outcome(content, outcome))
 
+    async def _outcome(self, kernel_id: str, kernel: Any, turn: object) -> dict[str, Any] | None:
+        deadline = time.monotonic() + _READY_SECONDS
+        while True:
+            try:
+                return await self._ask(kernel)
+            except (RuntimeError, TimeoutError):  # still loading, or restarted under our connection
+                gone = kernel_id not in self.app.kernel_manager
+                if gone or self._turns[kernel_id] is not turn or time.monotonic() > deadline:
+                    raise
+            await asyncio.sleep(0.2)
+
     async def _ask(self, kernel: Any) -> dict[str, Any] | None:
         client = kernel.client()
         client.start_channels()
         try:
-            await client.wait_for_ready(timeout=_READY_SECONDS)
+            await client.wait_for_ready(timeout=_ATTEMPT_SECONDS)
             reply = await ensure_async(
                 client.execute(
-                    "", silent=True, user_expressions={"outcome": OUTCOME_EXPRESSION}, reply=True, timeout=60
+                    "",
+                    silent=True,
+                    user_expressions={"outcome": OUTCOME_EXPRESSION},
+                    reply=True,
+                    timeout=_ATTEMPT_SECONDS,
                 )
             )
             value = reply["content"]["user_expressions"]["outcome"]

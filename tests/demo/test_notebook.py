@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyramid.scripting import prepare
 
+from pyramid_notebook import startup
 from pyramid_notebook.demo import notebook
 from pyramid_notebook.demo.models import Airport, State
 from pyramid_notebook.demo.views import shells
@@ -43,7 +44,7 @@ def test_the_button_of_an_airport_opens_a_shell_that_knows_it(site, sign_in, lau
     assert name == "user"
     assert context["title"] == "Chicago O'Hare International (ORD)"
     assert "airport = session.get(Airport, 'ORD')" in context["startup"]
-    assert "* **airport** - Chicago O'Hare International" in context["greeting"]
+    assert "<strong>airport</strong> - Chicago O'Hare International" in mistune.html(context["greeting"])
 
 
 def test_the_button_of_a_state_opens_a_shell_that_knows_it(site, sign_in, launched):
@@ -116,13 +117,13 @@ def test_what_is_in_the_data_never_becomes_code(request_of_the_site):
         rendered = mistune.html(context["greeting"])
         assert "<img" not in rendered
         assert "<a " not in rendered
-        assert rendered.count("<h1") == 1
+        assert "<h1" not in rendered
         assert html.escape(" ".join(HOSTILE.split())) in rendered.replace("'", "&#x27;")
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=["C"])) | st.text(alphabet="<>&;#*_`[]()!\\$~-+.1 a\n:/w@|"))
 def test_escaped_text_reads_as_the_text_itself(text):
-    escaped = notebook.escape_markdown(text)
+    escaped = startup.escape_markdown(text)
     rendered = mistune.html(f"* **x** - {escaped}|")
     assert html.unescape(rendered) == f"<ul>\n<li><strong>x</strong> - {' '.join(text.split())}|</li>\n</ul>\n"
 

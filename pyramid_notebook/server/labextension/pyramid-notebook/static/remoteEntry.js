@@ -10,6 +10,7 @@
 
   const SHUT_DOWN = "pyramid-notebook:shutdown";
   const SAVE_SECONDS = 10;
+  const NO_SERVER = [424, 502, 503, 504];
   const STYLE = `
     #pyramid-notebook-home { display: flex; align-items: center; flex: none; padding: 0 12px; }
     #pyramid-notebook-home a { color: var(--jp-content-link-color); white-space: nowrap; text-decoration: none;
@@ -112,10 +113,24 @@
         credentials: "same-origin",
         headers: { Accept: "application/json" },
       });
-      return response.status === 502 && (await response.json()).error === "gone";
+      return !response.ok && (await response.json()).error === "gone";
     } catch {
       return false;
     }
+  }
+
+  /** Call back when Jupyter's own requests fail; its `connectionFailure` knows network faults, 503 and 424 only. */
+  function watchRequests(serviceManager, failed) {
+    const settings = serviceManager.serverSettings;
+    const { fetch: send } = settings;
+    settings.fetch = async (...request) => {
+      const response = await send(...request);
+      if (NO_SERVER.includes(response.status)) {
+        failed();
+      }
+      return response;
+    };
+    serviceManager.connectionFailure.connect(failed);
   }
 
   /** Return a function that offers a new start, once, where the user server has ended, and says whether it has. */
@@ -188,7 +203,9 @@
         provides: application.IConnectionLost,
         activate: (app) => {
           const offerIfGone = makeOffer(config, apputils);
-          app.serviceManager.connectionFailure.connect(() => void offerIfGone());
+          // Jupyter loads what draws a notification when it first needs it: too late when the server has ended
+          app.restored.then(() => shared("react-toastify")).catch(console.warn);
+          watchRequests(app.serviceManager, () => void offerIfGone());
           return async (manager, error, translator) => {
             if (!(await offerIfGone())) {
               await application.ConnectionLost(manager, error, translator);

@@ -1,0 +1,37 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test check clean browser
+
+demo: $(VENV)/.demo  ## Set up and run the demo site on http://localhost:9999
+	$(BIN)/pserve pyramid_notebook/demo/development.ini
+
+test: $(VENV)/.test browser  ## Set up and run all checks and tests
+	$(MAKE) check
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.test  ## Lint and types
+	$(BIN)/ruff check pyramid_notebook tests benchmarks
+	$(BIN)/mypy
+
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed. Type: apt-get install python3 python3-venv"; exit 1; }
+	@$(PYTHON) -c "import ensurepip, venv" 2>/dev/null || { echo "Type: apt-get install python3-venv"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: $(BIN)/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt -e ".[demo]"
+	touch $@
+
+$(VENV)/.test: $(BIN)/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt -e ".[test]"
+	touch $@
+
+browser:
+	@command -v chromium >/dev/null && command -v chromedriver >/dev/null && exit 0; \
+	if [ "$$(id -u)" = 0 ]; then apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium chromium-driver; \
+	else echo "The browser tests need Chromium. Type: sudo apt-get install chromium chromium-driver"; exit 1; fi
+
+clean:  ## Remove the virtual environment
+	rm -rf $(VENV)

@@ -1,0 +1,45 @@
+"""What all tests share."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# how long an example takes depends on what else the machine does
+settings.register_profile("pyramid_notebook", deadline=None)
+settings.load_profile("pyramid_notebook")
+
+RunPython = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(scope="session")
+def run_python() -> RunPython:
+    """Run Python source in an interpreter of its own and return what it printed; more environment by keyword."""
+
+    def run(source: str, *arguments: str, cwd: Path | None = None, **environment: str):
+        return subprocess.run(
+            [sys.executable, "-P", "-c", source, *arguments],
+            cwd=cwd,
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """An empty folder with a short path, which other UNIX users may enter and read."""
+    with tempfile.TemporaryDirectory(prefix="pnb-test-", ignore_cleanup_errors=True) as path:
+        Path(path).chmod(0o755)
+        yield Path(path)

@@ -1,0 +1,1 @@
+"""Tests of the data path: real upstreams, a real waitress, real sockets."""

@@ -1,0 +1,157 @@
+"""Runs the real demo site and real browsers, for tests and benchmarks."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+
+from pyramid_notebook.manager import NotebookManager
+from pyramid_notebook.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+DEMO_INI = ROOT / "pyramid_notebook" / "demo" / "development.ini"
+
+CHROMIUM_FLAGS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--window-size=1280,900",
+)
+
+#: JavaScript that tells whether the kernel of the open notebook is idle; both parts must be asked for at once.
+KERNEL_IS_IDLE = """
+const indicator = document.querySelector('.jp-Notebook-ExecutionIndicator[data-status="idle"]');
+const name = document.querySelector('.jp-Toolbar-kernelName');
+return Boolean(indicator && name && name.textContent && name.textContent !== 'No Kernel');
+"""
+
+
+def wait_until(condition: Callable[[], Any], what: str, *, seconds: float = 30.0) -> Any:
+    """Return what the condition returns once that is true; fail when it takes too long."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"waited {seconds} s for: {what}"
+        time.sleep(0.02)
+    return value
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@dataclass
+class Site:
+    """A demo site that runs in a process of its own."""
+
+    folder: Path
+    port: int
+    process: subprocess.Popen[bytes]
+
+    @property
+    def url(self) -> str:
+        return f"http://localhost:{self.port}"
+
+    @property
+    def manager(self) -> NotebookManager:
+        """A manager of the same user servers; it shares nothing with the site but the folder."""
+        return NotebookManager(Settings(notebook_folder=str(self.folder / "notebooks")))
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "site.log").read_text()
+
+    def start(self, *options: str) -> None:
+        with (self.folder / "site.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "pyramid.scripts.pserve", str(self.folder / "site.ini")),
+                    f"http_port={self.port}",
+                    f"notebook_folder={self.folder / 'notebooks'}",
+                    f"database=sqlite:///{self.folder / 'demo.sqlite'}",
+                    *options,
+                ],
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+            )
+        wait_until(self.answers, "the site answers", seconds=60)
+
+    def answers(self) -> bool:
+        assert self.process.poll() is None, self.log
+        try:
+            return requests.get(f"{self.url}/login", timeout=5).status_code == 200
+        except requests.ConnectionError:
+            return False
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def session(self, name: str, password: str = "password") -> requests.Session:
+        """Return an HTTP session of a user who has signed in."""
+        session = requests.Session()
+        session.headers["Origin"] = self.url
+        page = session.get(f"{self.url}/login", timeout=10).text
+        token = page.partition('name="csrf_token" value="')[2].partition('"')[0]
+        fields = {"name": name, "password": password, "csrf_token": token}
+        answer = session.post(f"{self.url}/login", data=fields, timeout=10)
+        assert "Sign out" in answer.text
+        return session
+
+
+@contextmanager
+def demo_site(settings: dict[str, str] | None = None) -> Iterator[Site]:
+    """Run the demo site in a fresh folder, and leave nothing of it running.
+
+    Args:
+        settings: more ``pyramid_notebook.*`` settings.
+    """
+    with tempfile.TemporaryDirectory(prefix="pnb-test-") as folder:
+        text = DEMO_INI.read_text().replace("%(here)s/../..", folder)
+        extra = "".join(f"pyramid_notebook.{name} = {value}\n" for name, value in (settings or {}).items())
+        Path(folder, "site.ini").write_text(text.replace("[app:main]\n", f"[app:main]\n{extra}"))
+        site = Site(Path(folder), free_port(), None)  # type: ignore[arg-type]
+        site.start()
+        try:
+            yield site
+        finally:
+            site.process.terminate()
+            site.process.wait(20)
+            for record in site.manager.servers():
+                site.manager.stop(record.user)
+
+
+@contextmanager
+def chromium() -> Iterator[webdriver.Chrome]:
+    """Run a headless Chromium with an empty profile."""
+    options = webdriver.ChromeOptions()
+    options.binary_location = "/usr/bin/chromium"
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    with tempfile.TemporaryDirectory(prefix="pnb-chromium-", ignore_cleanup_errors=True) as profile:
+        for flag in (*CHROMIUM_FLAGS, f"--user-data-dir={profile}"):
+            options.add_argument(flag)
+        driver = webdriver.Chrome(options=options, service=Service("/usr/bin/chromedriver"))
+        try:
+            yield driver
+        finally:
+            driver.quit()

@@ -1,0 +1,40 @@
+"""Importing is light where it has to be."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from .conftest import RunPython
+
+HEAVY = ("pyramid", "jupyter_server", "jupyterlab", "notebook", "IPython", "ipykernel", "tornado", "zmq", "sqlalchemy")
+TELL = "import json, sys; print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
+
+
+def loaded_by(run_python: RunPython, statement: str) -> set[str]:
+    done = run_python(f"{statement}\n{TELL}")
+    assert done.returncode == 0, done.stderr
+    return set(json.loads(done.stdout))
+
+
+def test_the_package_loads_nothing_heavy(run_python: RunPython) -> None:
+    loaded = loaded_by(run_python, "import pyramid_notebook")
+    assert "pyramid_notebook" in loaded
+    assert not loaded.intersection((*HEAVY, "urllib3", "psutil", "jinja2", "asyncio"))
+
+
+def test_the_command_line_of_the_daemon_loads_neither_the_server_nor_the_site(run_python: RunPython) -> None:
+    loaded = loaded_by(run_python, "import pyramid_notebook.server.notebook_daemon")
+    assert not loaded.intersection((*HEAVY, "urllib3", "daemon"))
+
+
+def test_the_site_loads_nothing_of_the_server(run_python: RunPython) -> None:
+    loaded = loaded_by(run_python, "import pyramid_notebook.door")
+    assert "pyramid" in loaded
+    assert not loaded.intersection(set(HEAVY) - {"pyramid"})
+
+
+@pytest.mark.parametrize("module", ["application", "extension", "config", "kernel"])
+def test_the_server_loads_nothing_of_the_site(run_python: RunPython, module: str) -> None:
+    assert "pyramid" not in loaded_by(run_python, f"import pyramid_notebook.server.{module}")

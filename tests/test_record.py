@@ -1,0 +1,90 @@
+"""What a user server writes down about itself."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pyramid_notebook.record import ServerOptions, ServerRecord
+
+RECORD = ServerRecord(pid=7, identity="boot-1", launch_id="cafe", user="ümlaut", secret="hidden", socket="/tmp/s")
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.sampled_from(["pid", "identity"]), inner),
+)
+
+
+@given(
+    st.builds(
+        ServerRecord,
+        pid=st.integers(1),
+        identity=st.text(),
+        launch_id=st.text(),
+        user=st.text(),
+        base_url=st.text(),
+        socket=st.text(),
+        port=st.integers(0, 65535),
+        scratch=st.text(),
+        secret=st.text(),
+        started=st.floats(0, 1e12),
+        kill_timeout=st.integers(0),
+        max_lifetime=st.integers(0),
+    )
+)
+def test_a_record_goes_through_json_unchanged(record: ServerRecord) -> None:
+    assert ServerRecord.from_json(record.to_json()) == record
+
+
+def test_the_secret_is_not_in_what_is_printed_of_a_record() -> None:
+    assert "hidden" not in repr(RECORD)
+    assert "hidden" in RECORD.to_json()
+
+
+def test_a_record_of_a_newer_version_is_readable() -> None:
+    values = {**json.loads(RECORD.to_json()), "colour": "red"}
+    assert ServerRecord.from_json(json.dumps(values)) == RECORD
+
+
+def test_what_an_older_version_left_out_has_its_default() -> None:
+    record = ServerRecord.from_json('{"pid": 7, "identity": "boot-1", "launch_id": "cafe"}')
+    assert record == ServerRecord(pid=7, identity="boot-1", launch_id="cafe")
+
+
+@pytest.mark.parametrize("text", ["", "{", "7", "[]", '"pid"', "null", "{}", '{"pid": 7}', '{"identity": "x"}', "\0"])
+def test_a_text_that_names_no_process_is_no_record(text: str) -> None:
+    assert ServerRecord.from_json(text) is None
+
+
+@given(JSON)
+def test_no_json_at_all_makes_reading_a_record_fail(value: object) -> None:
+    assert ServerRecord.from_json(json.dumps(value)) is None or isinstance(value, dict)
+
+
+@given(st.integers(0, 300))
+def test_a_record_that_was_cut_off_is_no_record(length: int) -> None:
+    text = RECORD.to_json()
+    assert ServerRecord.from_json(text[: min(length, len(text) - 1)]) is None
+
+
+def test_the_address_is_what_people_can_use() -> None:
+    base = ServerRecord(pid=7, identity="boot-1", launch_id="cafe")
+    assert (base.address, base.listening) == ("no address yet", False)
+    port = ServerRecord(pid=7, identity="boot-1", launch_id="cafe", port=9123)
+    assert (port.address, port.listening) == ("127.0.0.1:9123", True)
+    assert (RECORD.address, RECORD.listening) == ("unix:/tmp/s", True)
+
+
+@given(st.text(), st.dictionaries(st.text(), st.text() | st.integers()))
+def test_options_go_through_json_unchanged(user: str, context: dict[str, object]) -> None:
+    options = ServerOptions(user=user, context=context, max_lifetime=5)
+    assert ServerOptions.from_json(options.to_json()) == options
+
+
+@pytest.mark.parametrize("text", ["", "{", "7", "[]", "null", '{"colour": "red"}'])
+def test_a_text_that_holds_no_options_is_refused(text: str) -> None:
+    with pytest.raises(ValueError):
+        ServerOptions.from_json(text)
