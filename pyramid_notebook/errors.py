@@ -68,7 +68,6 @@ class LaunchTimeout(LaunchError):
     """A user server did not answer within ``start_timeout``."""
 
     status = 504
-    reason = "timeout"
     reason = "launch-timeout"
 
 
@@ -121,6 +120,7 @@ class UpstreamError(NotebookError):
 class UpstreamGone(UpstreamError):
     """Nothing listens where the user server was."""
 
+    status = 503  # on 502 Jupyter's page tells that the kernel died, above our offer to start again
     reason = "gone"
 
 

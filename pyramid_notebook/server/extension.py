@@ -19,6 +19,7 @@ from ..context import NotebookContext
 from ..errors import ContextError
 from ..record import ServerOptions
 from .activity import Activity
+from .config import LABEXTENSIONS
 from .contexts import install
 from .outcome import OutcomeReporter
 
@@ -76,9 +77,13 @@ class ContextHandler(DoorHandler):
 
 def _page_config(state: ServerState) -> Any:
     options = state.options
+    additions = json.loads((LABEXTENSIONS / "page_config.json").read_text(encoding="utf-8"))[options.ui]
+    disabled = additions.pop("disabledExtensions", [])
 
     def hook(handler: Any, page_config: dict[str, Any]) -> dict[str, Any]:
+        page_config["disabledExtensions"] = [*page_config.get("disabledExtensions", []), *disabled]
         page_config.update(
+            additions,
             pyramidNotebookHomeUrl=options.home_url,
             pyramidNotebookHomeTitle=options.home_title,
             pyramidNotebookStopUrl=url_path_join(options.base_url, "-/stop"),
