@@ -120,7 +120,6 @@ class UpstreamError(NotebookError):
 class UpstreamGone(UpstreamError):
     """Nothing listens where the user server was."""
 
-    status = 503  # on 502 Jupyter's page tells that the kernel died, above our offer to start again
     reason = "gone"
 
 

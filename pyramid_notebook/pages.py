@@ -11,7 +11,7 @@ from markupsafe import Markup
 from pyramid.renderers import render
 from pyramid.response import Response
 
-from .errors import LaunchError, NotebookError, TooManyServers
+from .errors import LaunchError, NotebookError, TooManyServers, UpstreamGone
 
 
 @cache
@@ -66,7 +66,9 @@ def error_answer(request: Any, error: NotebookError, **values: Any) -> Response:
             request, "problem.jinja2", title=title, status=error.status, message=str(error), log=log, **values
         )
     else:
-        response = Response(json_body={"error": error.reason, "message": str(error)}, status=error.status)
+        # on 502 Jupyter's page tells that the kernel died, above its offer to start the server again
+        status = 503 if isinstance(error, UpstreamGone) else error.status
+        response = Response(json_body={"error": error.reason, "message": str(error)}, status=status)
     if isinstance(error, TooManyServers):
         response.headers["Retry-After"] = str(error.retry_after)
     return response
