@@ -51,22 +51,25 @@ class Activity:
     @property
     def busy(self) -> bool:
         """Whether a kernel is running code or starting."""
-        states = [kernel["execution_state"] for kernel in self.app.kernel_manager.list_kernels()]
-        return any(state in ("busy", "starting") for state in states)
+        # a kernel that is only just being started has no state yet, and reading it would raise
+        return any(
+            not kernel.trait_has_value("execution_state") or kernel.execution_state in ("busy", "starting")
+            for kernel in self._kernels()
+        )
 
     @property
     def idle(self) -> float:
         """Seconds since the last activity, 0 while a kernel is busy."""
         if self.busy:
             self.touch()
-        manager = self.app.kernel_manager
-        kernels = [manager.get_kernel(kernel_id) for kernel_id in manager.list_kernel_ids()]
         terminals = getattr(self.app.web_app.settings.get("terminal_manager"), "terminals", {})
-        moments = [kernel.last_activity.timestamp() for kernel in kernels if hasattr(kernel, "last_activity")]
-        moments += [
-            terminal.last_activity.timestamp() for terminal in terminals.values() if hasattr(terminal, "last_activity")
-        ]
-        return max(0.0, time.time() - float(max([self._touched, *moments])))
+        moments = [item.last_activity for item in self._kernels() if item.trait_has_value("last_activity")]
+        moments += [item.last_activity for item in terminals.values() if hasattr(item, "last_activity")]
+        return max(0.0, time.time() - max([self._touched, *(moment.timestamp() for moment in moments)]))
+
+    def _kernels(self) -> list[Any]:
+        manager = self.app.kernel_manager
+        return [manager.get_kernel(kernel_id) for kernel_id in manager.list_kernel_ids()]
 
     def _check(self) -> None:
         remaining = []

@@ -5,8 +5,9 @@ The paths below ``-/`` are for the door alone: it sends the secret, and never pa
 
 from __future__ import annotations
 
+import asyncio
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ class ServerState:
     options: ServerOptions
     activity: Activity
     data_folder: Path
+    installing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class DoorHandler(APIHandler):
@@ -71,7 +73,8 @@ class ContextHandler(DoorHandler):
             context = NotebookContext.from_mapping(self.get_json_body() or {})
         except ContextError as error:
             raise HTTPError(400, str(error)) from error
-        path = await install(self.state.app, context, self.state.data_folder)
+        async with self.state.installing:  # two launches at once must not start two kernels for one notebook
+            path = await install(self.state.app, context, self.state.data_folder)
         self.finish(json.dumps({"path": path}))
 
 
