@@ -65,7 +65,7 @@ class Activity:
         terminals = getattr(self.app.web_app.settings.get("terminal_manager"), "terminals", {})
         moments = [item.last_activity for item in self._kernels() if item.trait_has_value("last_activity")]
         moments += [item.last_activity for item in terminals.values() if hasattr(item, "last_activity")]
-        return max(0.0, time.time() - max([self._touched, *(moment.timestamp() for moment in moments)]))
+        return max(0.0, time.time() - float(max([self._touched, *(moment.timestamp() for moment in moments)])))
 
     def _kernels(self) -> list[Any]:
         manager = self.app.kernel_manager
