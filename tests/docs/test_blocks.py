@@ -1,0 +1,259 @@
+"""Every block of the documentation does what the page says; :data:`CHECKS` tells how each is proven."""
+
+from __future__ import annotations
+
+import configparser
+import io
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from importlib import import_module
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from jinja2 import Environment
+from markupsafe import Markup
+from plaster import get_settings
+from pyramid.config import Configurator
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from waitress.adjustments import Adjustments
+
+import pyramid_notebook
+from pyramid_notebook import NotebookContext, Settings
+from pyramid_notebook.errors import SettingsError
+
+from .blocks import BLOCKS, PAGES, ROOT, Block
+
+ADJUSTMENTS = {name for name, _cast in Adjustments._params}
+
+
+#: Proves a block in an empty folder.
+Check = Callable[[Block, Path], None]
+
+
+class Base(DeclarativeBase):
+    """What the pages call ``Base``."""
+
+
+class Order(Base):
+    __tablename__ = "order"
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+
+def bash(command: str, folder: Path) -> str:
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-euc", command],
+        cwd=folder,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def picture(block: Block, folder: Path) -> None:
+    """A drawing: nothing runs, and no language claims that something would."""
+    assert block.language in ("", "text")
+
+
+def packages_are_what_make_asks_for(block: Block, folder: Path) -> None:
+    """They are those that the Makefile names where they are missing, and what gets one there; installing needs root."""
+    asked = re.search(r"Type: apt-get install ([^\"]+)", (ROOT / "Makefile").read_text())
+    assert asked
+    assert set(block.text.split("install ")[1].split()) == {*asked[1].split(), "make", "git"}
+
+
+def make_knows(block: Block, folder: Path) -> None:
+    """The targets are there; what they run is run by tests/demo/test_development_ini.py, and by whoever runs us."""
+    demo, test = (bash(f"{line} --dry-run --always-make", ROOT) for line in block.text.splitlines())
+    assert "bin/pserve pyramid_notebook/demo/development.ini" in demo
+    assert "-m pytest" in test
+
+
+def python_runs(block: Block, folder: Path) -> None:
+    """Runs with what the page speaks of; contexts that are launched are checked, and go no further."""
+    config_file = folder / "site.ini"
+    config_file.write_text("[app:main]\n")
+    settings = {
+        "pyramid_notebook.notebook_folder": str(folder / "notebooks"),
+        "pyramid_notebook.config_file": str(config_file),
+    }
+    names: dict[str, object] = {name: getattr(pyramid_notebook, name) for name in pyramid_notebook.__all__}
+    with Configurator(settings=settings) as config:
+        request = SimpleNamespace(registry=config.registry, authenticated_userid="ann")
+        config.include("pyramid_notebook")
+        names |= {
+            "Base": Base,
+            "config": config,
+            "config_file": str(config_file),
+            "launch_notebook": lambda request, name, notebook_context: NotebookContext.from_mapping(notebook_context),
+            "nb": {},
+            "order": Order(id=7),
+            "order_id": 7,
+            "request": request,
+        }
+        printed = io.StringIO()
+        with redirect_stdout(printed):
+            exec(compile(block.text, str(block), "exec"), names)
+    told = re.findall(r"print\(.*\)  # (.*)", block.text)
+    assert printed.getvalue().splitlines() == told
+    if names["nb"]:
+        compile(NotebookContext.from_mapping(names["nb"]).startup, "startup", "exec")  # type: ignore[arg-type]
+
+
+def ini_loads(block: Block, folder: Path) -> None:
+    """Our settings are settings, and waitress knows its own."""
+    (folder / "site.ini").write_text(block.text)
+    sections = configparser.RawConfigParser()
+    sections.read_string(block.text)
+    for name in sections.sections():
+        values = dict(get_settings(str(folder / "site.ini"), name))
+        if name == "app:main":
+            values.setdefault("pyramid_notebook.notebook_folder", str(folder))
+            Settings.from_mapping(values)
+        else:
+            given = {key: value for key, value in values.items() if key not in ("use", "here", "__file__")}
+            assert name == "server:main"
+            assert set(given) <= ADJUSTMENTS
+            assert Adjustments(**given).asyncore_use_poll
+
+
+def unit_keeps_servers(block: Block, folder: Path) -> None:
+    """What systemd reads is well-formed, and says what the page says; systemd itself is not run."""
+    unit = configparser.RawConfigParser()
+    unit.read_string(block.text)
+    assert unit["Service"]["KillMode"] == "process"
+
+
+def proxy_tells_what_is_trusted(block: Block, folder: Path) -> None:
+    """nginx sends the header fields that waitress is told to trust, to its address; nginx itself is not run."""
+    page = {item.file: item.text for item in BLOCKS if item.page == block.page}
+    sent = {name.lower() for name in re.findall(r"proxy_set_header (\S+)", block.text)}
+    server = configparser.RawConfigParser()
+    server.read_string(page["proxied.ini"])
+    trusted = set(server["server:main"]["trusted_proxy_headers"].split())
+    assert sent == {"host", "upgrade", "connection", *trusted}
+    assert f"proxy_pass http://{server['server:main']['listen']};" in block.text
+    assert block.text.count("{") == block.text.count("}")
+
+
+def layout_takes_content(block: Block, folder: Path) -> None:
+    """The template shows our content as HTML and the title as text, as a renderer of Jinja2 gives them to it."""
+    template = Environment(autoescape=True).from_string(block.text)
+    text = template.render(title="A & B", content=Markup('<section class="pnb-page"></section>'))
+    assert "<title>A &amp; B · My site</title>" in text
+    assert '<main><section class="pnb-page"></section></main>' in text
+
+
+def rules_win(block: Block, folder: Path) -> None:
+    """Each rule is one of ours with an element more, so it wins (CSS Selectors 4, section 17)."""
+    sheet = (Path(pyramid_notebook.__file__).parent / "static" / "page.css").read_text()
+    ours = {line.partition(" {")[0] for line in sheet.splitlines()}
+    for selector in re.findall(r"^(.+) \{", block.text, re.MULTILINE):
+        assert selector.startswith("main ")
+        assert selector.removeprefix("main ") in ours
+
+
+def options_are_known(block: Block, folder: Path) -> None:
+    """The program takes these options; running it is a matter of minutes, and its own business."""
+    _python, _m, module, *options = block.text.split()
+    told = bash(f"python -m {module} --help", ROOT)
+    for option in options:
+        assert not option.startswith("--") or option in told
+
+
+def by(module: str, test: str) -> Check:
+    """Return a check that another test does with this very block."""
+
+    def is_there(block: Block, folder: Path) -> None:
+        assert callable(getattr(import_module(f"tests.docs.{module}"), test))
+
+    is_there.__doc__ = f"{module}.{test}"
+    return is_there
+
+
+OWN = "docs/how-to/own-views.md"
+CONTEXTS = "docs/how-to/contexts.md"
+DEPLOYMENT = "docs/how-to/deployment.md"
+LOOK = "docs/how-to/look.md"
+OPERATIONS = "docs/how-to/operations.md"
+
+TUTORIAL_TEST = by("test_tutorial", "test_following_the_tutorial_leads_to_a_notebook_that_knows_the_order")
+INSTALL_TEST = by("test_tutorial", "test_what_the_tutorial_installs_is_all_that_it_needs")
+OWN_VIEWS_TEST = by("test_tutorial", "test_views_written_by_hand_do_all_that_ready_made_ones_do")
+COMMANDS_TEST = by("test_operations", "test_the_commands_do_what_the_page_says")
+SCRIPT_TEST = by("test_operations", "test_the_script_shows_all_servers")
+
+#: Page and beginning of each block, and how it is proven.
+CHECKS: dict[tuple[str, str], Check] = {
+    ("README.md", "sudo apt-get install python3 python3-venv make git"): packages_are_what_make_asks_for,
+    ("README.md", "make demo"): make_knows,
+    ("README.md", 'config.include("pyramid_notebook")           # in your main'): python_runs,
+    ("README.md", "[app:main]"): ini_loads,
+    ("docs/architecture.md", " browser ── session cookie ──▶ site (Pyramid)"): picture,
+    ("docs/architecture.md", "notebook_folder/                 0700"): picture,
+    ("docs/benchmarks.md", ".venv/bin/python -m benchmarks.open_shell --rounds 5"): options_are_known,
+    (CONTEXTS, "from pyramid_notebook import add_greeting, add_script, inclu"): python_runs,
+    (CONTEXTS, "from pyramid_notebook.startup import escape_markdown"): python_runs,
+    (CONTEXTS, "from pyramid_notebook import NotebookContext, NotebookError"): python_runs,
+    (CONTEXTS, "from pyramid_notebook import NotebookContext"): python_runs,
+    (CONTEXTS, "def site_context(request):"): python_runs,
+    (CONTEXTS, "%startup"): TUTORIAL_TEST,
+    (DEPLOYMENT, "[server:main]"): ini_loads,
+    (DEPLOYMENT, "server {"): proxy_tells_what_is_trusted,
+    (DEPLOYMENT, "[Service]"): unit_keeps_servers,
+    (LOOK, "<!doctype html>"): layout_takes_content,
+    (LOOK, "[app:main]"): ini_loads,
+    (LOOK, "main .pnb-button { background: #2457a6; border-radius: 0; }"): rules_win,
+    (OPERATIONS, "notebook_folder/"): COMMANDS_TEST,
+    (OPERATIONS, "python -m pyramid_notebook.server.notebook_daemon start /srv"): COMMANDS_TEST,
+    (OPERATIONS, "pid:     8011"): COMMANDS_TEST,
+    (OPERATIONS, "from pyramid.paster import bootstrap"): SCRIPT_TEST,
+    (OPERATIONS, "pgrep -a -f notebook_daemon"): COMMANDS_TEST,
+    (OWN, "from pyramid.httpexceptions import HTTPFound"): OWN_VIEWS_TEST,
+    (OWN, "[app:main]"): OWN_VIEWS_TEST,
+    ("docs/reference/api.md", "NotebookError"): picture,
+    ("docs/tutorial.md", "python3 -m venv env"): INSTALL_TEST,
+    ("docs/tutorial.md", '"""A tiny shop with a notebook inside."""'): TUTORIAL_TEST,
+    ("docs/tutorial.md", "[app:main]"): TUTORIAL_TEST,
+    ("docs/tutorial.md", "PYTHONPATH=$PWD env/bin/pserve shop.ini"): TUTORIAL_TEST,
+    ("docs/tutorial.md", "order.customer, order.total"): TUTORIAL_TEST,
+}
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=str)
+def test_a_block_does_what_the_page_says(block, folder):
+    assert block.key in CHECKS, f"nothing proves this block: add {block.key!r} to CHECKS"
+    CHECKS[block.key](block, folder)
+
+
+def test_every_check_has_its_block():
+    assert {block.key for block in BLOCKS} == set(CHECKS)
+
+
+def test_no_block_escapes_by_its_form():
+    for path in PAGES:
+        text = path.read_text()
+        found = [block for block in BLOCKS if block.page == str(path.relative_to(ROOT))]
+        assert len(re.findall(r"^ *(```|~~~)", text, re.MULTILINE)) == 2 * len(found), path
+
+
+@pytest.mark.parametrize("block", [block for block in BLOCKS if block.file], ids=str)
+def test_a_file_that_a_reader_saves_is_named_in_the_text(block):
+    saved = CHECKS[block.key] in (TUTORIAL_TEST, OWN_VIEWS_TEST) and block.language != "ini"
+    if saved and block.file not in ("cell.py", "magic"):  # these are typed into a notebook
+        assert f"`{block.file}`" in block.before.rstrip().rpartition("\n\n")[2]
+
+
+def test_a_setting_that_does_not_exist_would_be_found(folder):
+    wrong = Block("x.md", "ini", "", "[app:main]\npyramid_notebook.layuot = x\n", "")
+    with pytest.raises(SettingsError, match=r"Did you mean pyramid_notebook\.layout"):
+        ini_loads(wrong, folder)
