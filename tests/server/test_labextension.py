@@ -271,6 +271,19 @@ def test_a_shut_down_saves_and_goes_where_the_site_says(site: Site) -> None:
     assert f"'kept {site.ui}'" in (site.work / "one.ipynb").read_text()
 
 
+def test_a_shut_down_is_not_held_up_by_a_save_that_the_page_has_not_heard_of(site: Site) -> None:
+    """A shared document is written by the server too; until the page is told, it believes in the file before that."""
+    site.open(DOCUMENT[site.ui])
+    site.browser.execute_script("""
+        const { contents } = window.jupyterapp.serviceManager;
+        const model = window.jupyterapp.shell.currentWidget.context.contentsModel;
+        contents.fileChanged.emit({ type: "save", oldValue: null, newValue: { ...model, hash: "of the file before" } });
+    """)
+    site.choose_shut_down()
+    site.press(".jp-Dialog button", "Shut down")
+    site.wait(lambda: site.browser.current_url == f"{site.root}{BASE}api/status?left")
+
+
 class GoneDoor(ThreadingHTTPServer):
     """What the door answers when the user server has ended, until it is asked to start it.
 

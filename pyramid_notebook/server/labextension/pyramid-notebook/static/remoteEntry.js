@@ -68,12 +68,28 @@
     app.shell.add(widget, "top", { rank: -1 }); // the logo has rank 0
   }
 
+  /**
+   * Save one document. A shared one is saved by the user server, which does that by itself too, a second after a
+   * change: Context.save() takes this for a change by others until the page has heard of it, and asks a wrong question.
+   */
+  function save(app, context) {
+    if (!context.model.collaborative) {
+      return context.save();
+    }
+    const { providers } = app.serviceManager.contents.defaultDrive.contentProviderRegistry.getProvider("rtc");
+    const name = `:${context.contentsModel.type}:${context.path}`; // after the format, which contentsModel may lack
+    return Promise.all([...providers].map(([key, provider]) => key.endsWith(name) && provider.save()));
+  }
+
   /** Save all documents; rejects where one cannot be saved, or within SAVE_SECONDS is not. */
   function saveAll(app) {
     const timeout = new Promise((_, reject) => {
       setTimeout(() => reject(new Error("Saving takes too long.")), SAVE_SECONDS * 1000);
     });
-    return Promise.race([app.commands.execute("docmanager:save-all"), timeout]);
+    const contexts = new Set([...app.shell.widgets("main")].map((widget) => widget.context));
+    // what is not loaded yet, or read-only, has nothing to save
+    const documents = [...contexts].filter((context) => context?.isReady && context.contentsModel?.writable);
+    return Promise.race([Promise.all(documents.map((context) => save(app, context))), timeout]);
   }
 
   async function confirmed({ Dialog, showDialog }, body) {
@@ -92,7 +108,7 @@
     try {
       await saveAll(app);
     } catch (error) {
-      if (!(await confirmed(apputils, `A document could not be saved: ${error.message} Shut down all the same?`))) {
+      if (!(await confirmed(apputils, `A document could not be saved: ${error.message ?? error} Shut down all the same?`))) {
         return;
       }
     }
