@@ -12,7 +12,7 @@ test: $(VENV)/.test browser  ## Set up and run all checks and tests
 	$(BIN)/python -m pytest
 
 check: $(VENV)/.test  ## Lint and types
-	$(BIN)/ruff check pyramid_notebook tests benchmarks
+	$(BIN)/ruff check pyramid_notebook tests benchmarks docs
 	$(BIN)/mypy
 
 $(BIN)/python:

@@ -135,8 +135,8 @@ def stock_notebook() -> Iterator[tuple[str, Callable[[], None]]]:
         environment = os.environ | {f"JUPYTER_{name}_DIR": f"{folder}/{name}" for name in ("CONFIG", "RUNTIME")}
 
         def stop() -> None:
-            for process in processes:
-                process.send_signal(signal.SIGTERM)
+            for process in processes:  # in its own session with its kernels; TERM hangs while a document is opened
+                os.killpg(process.pid, signal.SIGKILL)
                 process.wait(30)
             processes.clear()
 
@@ -148,6 +148,7 @@ def stock_notebook() -> Iterator[tuple[str, Callable[[], None]]]:
                     [sys.executable, "-m", "notebook", *options, f"--ServerApp.root_dir={folder}"],
                     env=environment,
                     stderr=subprocess.DEVNULL,
+                    start_new_session=True,
                 )
             )
 

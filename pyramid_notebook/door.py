@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pyramid.events import ApplicationCreated
+from pyramid.events import NewRequest
 from pyramid.security import NO_PERMISSION_REQUIRED
 
 from .context import NotebookContext
@@ -36,6 +36,7 @@ class Door:
         static: Notebook's own files.
         assets: folder of the files of our pages.
         context_factory: makes the default notebook context of a request.
+        unprepared: taken, and never released, by the request that begins to prepare this web worker.
         log: where trouble goes.
     """
 
@@ -45,6 +46,7 @@ class Door:
     static: StaticFiles
     assets: Path = Path(__file__).with_name("static")
     context_factory: ContextFactory | None = None
+    unprepared: threading.Lock = field(default_factory=threading.Lock)
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("pyramid_notebook"))
 
     def default_context(self, request: Any) -> Mapping[str, Any] | NotebookContext:
@@ -57,12 +59,15 @@ class Door:
 
 
 def door_of(request: Any) -> Door:
-    """Return the door of the site that a request is for; it is made at first use.
+    """Return the door of the site that a request is for; it is made and prepared at first use.
 
     Raises:
         SettingsError: a ``pyramid_notebook.*`` setting is missing, unknown or bad.
     """
-    return _door_of_registry(request.registry)
+    door = _door_of_registry(request.registry)
+    if door.unprepared.acquire(blocking=False):
+        threading.Thread(target=_prepare, args=(door,), name="pyramid_notebook-prepare", daemon=True).start()
+    return door
 
 
 def _door_of_registry(registry: Any) -> Door:
@@ -100,7 +105,7 @@ def setup(config: Any) -> None:
     ):
         # the views ask for the permission themselves, and check the origin instead of a CSRF token
         config.add_view(view, route_name=route, permission=NO_PERMISSION_REQUIRED, require_csrf=False)
-    config.add_subscriber(_on_created, ApplicationCreated)
+    config.add_subscriber(_on_request, NewRequest)
 
 
 def set_notebook_context(config: Any, factory: ContextFactory) -> None:
@@ -119,14 +124,14 @@ def set_notebook_context(config: Any, factory: ContextFactory) -> None:
     config.action(("pyramid_notebook", "context"), register, introspectables=(introspectable,))
 
 
-def _on_created(event: Any) -> None:
-    door = _door_of_registry(event.app.registry)
-    threading.Thread(target=_prepare, args=(door,), name="pyramid_notebook-prepare", daemon=True).start()
+def _on_request(event: Any) -> None:
+    door_of(event.request)  # a kernel of ours makes the application too, and gets no request
 
 
 def _prepare(door: Door) -> None:
-    """Do once at the start what no request should wait for."""
+    """Do once in a web worker what no request should wait for."""
     try:
+        door.manager.warm_up()
         for name in door.manager.sweep():
             door.log.warning("Removed what a crashed notebook server of %s had left", name)
         door.static.compress()

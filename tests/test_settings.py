@@ -26,9 +26,11 @@ DEFAULTS = {
     "layout": "",
     "home_url": "",
     "home_title": "Back to site",
+    "zygote": True,
     "python": "",
 }
 BAD = {
+    "zygote": ["", "maybe", "2"],
     "notebook_folder": ["", "notebooks", "./notebooks", "~/notebooks"],
     "route_prefix": ["", "/", "notebook", "//notebook", "/a//b", "/{user}"],
     "ui": ["", "Lab", "classic"],

@@ -88,6 +88,7 @@ def server_config(options: ServerOptions, folder: UserFolder, record: ServerReco
     for application in (config.JupyterNotebookApp, config.LabApp):
         application.extra_labextensions_path = [str(LABEXTENSIONS)]
         application.expose_app_in_browser = True
+        application.custom_css = False  # a request that every page would wait for
     return config
 
 

@@ -205,8 +205,7 @@ def serve(arguments: Arguments, ready: Callable[[], None]) -> int:
     pidfile.remember(arguments.pid_file, record)
     write_private(arguments.pid_file, f"{record.pid}\n")
     try:
-        # jsonschema imports it for formats that Jupyter's schemas do not use; building its grammar takes a second
-        sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+        _skip_slow_import()
         from pyramid_notebook.server.application import run
 
         return run(
@@ -306,8 +305,24 @@ def say(line: str) -> None:
     print(line, flush=True)  # noqa: T201 - a command line tool
 
 
+def _skip_slow_import() -> None:
+    # jsonschema imports it for formats that Jupyter's schemas do not use; building its grammar takes a second
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+
+
+def zygote(descriptor: int) -> int:
+    """Run commands in forks of this process, as the site asks over a socket."""
+    _skip_slow_import()
+    from pyramid_notebook.server.zygote import serve as fork_for
+
+    with socket.socket(fileno=descriptor) as control:
+        return fork_for(control, main)
+
+
 def main(argv: Sequence[str]) -> int:
     """Run the command line and return its exit code."""
+    if len(argv) == 2 and argv[0] == "zygote":  # for the site's own use
+        return zygote(int(argv[1]))
     commands = {"start": start, "stop": stop, "restart": restart, "status": status, "fg": foreground}
     try:
         arguments = parse(argv)
