@@ -13,7 +13,9 @@ from pyramid.events import NewRequest
 from pyramid.security import NO_PERMISSION_REQUIRED
 
 from .context import NotebookContext
+from .errors import WebSocketUnsupported
 from .manager import NotebookManager
+from .proxy import adaptors
 from .proxy.relay import Relay
 from .proxy.static import StaticFiles
 from .settings import Settings
@@ -66,7 +68,8 @@ def door_of(request: Any) -> Door:
     """
     door = _door_of_registry(request.registry)
     if door.unprepared.acquire(blocking=False):
-        threading.Thread(target=_prepare, args=(door,), name="pyramid_notebook-prepare", daemon=True).start()
+        work = threading.Thread(target=_prepare, args=(door, request.environ), name="notebook-prepare", daemon=True)
+        work.start()
     return door
 
 
@@ -128,8 +131,12 @@ def _on_request(event: Any) -> None:
     door_of(event.request)  # a kernel of ours makes the application too, and gets no request
 
 
-def _prepare(door: Door) -> None:
+def _prepare(door: Door, environ: Mapping[str, Any]) -> None:
     """Do once in a web worker what no request should wait for."""
+    try:
+        adaptors.check(environ, door.settings.websocket_proxy)
+    except WebSocketUnsupported as error:
+        door.log.error("%s", error)
     try:
         door.manager.warm_up()
         for name in door.manager.sweep():

@@ -33,12 +33,13 @@ from pyramid.paster import bootstrap
 
 _folder = Path.cwd()
 os.chdir({cwd} or Path({config_uri}).parent)  # relative paths in the INI file mean the same as for the site
-_environment = bootstrap({config_uri})
+try:
+    _environment = bootstrap({config_uri})
+finally:
+    os.chdir({cwd} or _folder)
 atexit.register(_environment["closer"])
 app, request = _environment["app"], _environment["request"]
 root, registry = _environment["root"], _environment["registry"]
-if not {cwd}:
-    os.chdir(_folder)
 """
 
 PYRAMID_GREETING = """\
@@ -76,7 +77,8 @@ def make_startup(
     if config_file is not None:
         path, separator, section = str(config_file).partition("#")
         if not Path(path).is_file():
-            raise ContextError(f"The configuration file {path!r} does not exist.")
+            hint = "" if path else " Give None to do without, or the path of the site's INI file."
+            raise ContextError(f"The configuration file {path!r} does not exist.{hint}")
         values = {"config_uri": str(Path(path).absolute()) + separator + section, "cwd": str(cwd)}
         add_script(nc, _PLACEHOLDER.sub(lambda found: repr(values[found["name"]]), bootstrap_py))
     add_greeting(nc, "\nAvailable variables and functions:")

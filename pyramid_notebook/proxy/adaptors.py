@@ -7,6 +7,7 @@ connection, from then on ours alone. Sites may name their own in the setting `we
 from __future__ import annotations
 
 import socket
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -66,3 +67,18 @@ def find(environ: Environ, name: str = "") -> Adaptor:
             f"Setting pyramid_notebook.websocket_proxy = {name!r} cannot be imported: {error}."
         ) from error
     return adaptor
+
+
+def check(environ: Environ, name: str = "") -> None:
+    """Check at the start that websockets will work, as far as that can be told without a client.
+
+    Args:
+        environ: WSGI environ of any request.
+        name: as for :func:`find`.
+
+    Raises:
+        WebSocketUnsupported: they won't.
+    """
+    rehearse = getattr(sys.modules[find(environ, name).__module__], "check", None)
+    if rehearse:
+        rehearse()

@@ -9,8 +9,10 @@ TLS never ends in waitress, so the bytes on the socket are the client's own.
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,6 +23,7 @@ from ..errors import WebSocketUnsupported
 from .adaptors import Environ, TakenClient
 
 _KEY = "waitress.client_disconnected"
+_LOG = logging.getLogger(__name__)
 
 
 def take_over(environ: Environ) -> TakenClient:
@@ -38,12 +41,20 @@ def take_over(environ: Environ) -> TakenClient:
         raise WebSocketUnsupported("Notebooks need waitress with channel_request_lookahead = 0, which is the default.")
     if channel.socket is None or channel.request is not None or len(channel.requests) > 1 or channel.total_outbufs_len:
         raise HTTPBadRequest("A websocket client must wait for the answer to its handshake.")
+    if not channel.adj.asyncore_use_poll:
+        _warn_of_select()
     descriptor = channel.socket.fileno()
     client = socket.socket(fileno=os.dup(descriptor))
     dead_end, far_end = socket.socketpair()
     with dead_end, far_end:
         os.dup2(dead_end.fileno(), descriptor, inheritable=False)
     return TakenClient(socket=client, response=Response(status="101 Switching Protocols", headerlist=[], app_iter=[]))
+
+
+@cache
+def _warn_of_select() -> None:
+    # select(2) takes no descriptor above 1023, and each open notebook page holds some
+    _LOG.warning("Set asyncore_use_poll = true for waitress: without it many open notebooks end the whole site.")
 
 
 def check() -> None:
@@ -71,7 +82,7 @@ def _rehearse() -> bool:
         return taken[0].response(environ, start_response)
 
     server = SimpleNamespace(
-        adj=Adjustments(port=1),
+        adj=Adjustments(port=1, asyncore_use_poll=True),
         active_channels={},
         application=application,
         add_task=lambda _channel: None,

@@ -73,7 +73,7 @@ def server_config(options: ServerOptions, folder: UserFolder, record: ServerReco
     server.allow_remote_access = True  # the door passes the outer Host on
     server.allow_origin = context.allow_origin
     server.websocket_url = context.websocket_url
-    server.websocket_ping_interval = server.websocket_ping_timeout = 30_000
+    server.websocket_ping_interval = server.websocket_ping_timeout = 30  # seconds; idle proxies hang up later
     server.allow_root = os.geteuid() == 0
     server.open_browser = False
     server.quit_button = False

@@ -30,3 +30,18 @@ def test_a_waitress_that_reads_ahead_is_refused(monkeypatch):
     monkeypatch.setattr(Adjustments, "channel_request_lookahead", 1)
     with pytest.raises(WebSocketUnsupported, match="installed waitress"):
         adaptor.check()
+
+
+def test_a_waitress_that_cannot_hold_many_connections_is_told_of_once(monkeypatch, caplog):
+    adaptor._warn_of_select.cache_clear()
+    monkeypatch.setattr(Adjustments, "__init__", plain_adjustments(Adjustments.__init__))
+    adaptor.check()
+    adaptor.check()
+    assert [record.getMessage().partition(":")[0] for record in caplog.records] == [
+        "Set asyncore_use_poll = true for waitress"
+    ]
+
+
+def plain_adjustments(make):
+    """Return a maker of waitress's own defaults, whatever it is asked for."""
+    return lambda self, **_settings: make(self, port=1)

@@ -6,7 +6,7 @@ import websocket
 from pyramid.request import Request
 
 from pyramid_notebook.errors import UpstreamGone, UpstreamTimeout, WebSocketUnsupported
-from pyramid_notebook.proxy.adaptors import find
+from pyramid_notebook.proxy.adaptors import check, find
 from pyramid_notebook.proxy.relay import Relay
 from pyramid_notebook.proxy.websocket import is_upgrade, serve_websocket
 from pyramid_notebook.record import SECRET_HEADER
@@ -189,3 +189,14 @@ def test_a_thousand_open_sockets_do_not_hinder_requests(upstream):
         for client in clients:
             client.shutdown()
         until(lambda: site.facts()["pairs"] == 0)
+
+
+def test_the_start_tells_of_a_web_server_without_an_adaptor() -> None:
+    with pytest.raises(WebSocketUnsupported, match=r"strange/1\.0 gives no way"):
+        check({"SERVER_SOFTWARE": "strange/1.0"})
+
+
+def test_the_start_rehearses_with_the_server_that_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pyramid_notebook.proxy.waitress._rehearse", lambda: False)
+    with pytest.raises(WebSocketUnsupported, match="keeps hold of sockets"):
+        check({"waitress.client_disconnected": None})
