@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 from http import HTTPStatus
 from typing import Any
@@ -12,6 +13,23 @@ from pyramid.renderers import render
 from pyramid.response import Response
 
 from .errors import LaunchError, NotebookError, TooManyServers, UpstreamGone
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A form with nothing to fill in.
+
+    Attributes:
+        label: of its button.
+        method: ``get`` or ``post``.
+        action: where it goes.
+        fields: names and values that it sends.
+    """
+
+    label: str
+    method: str
+    action: str
+    fields: list[tuple[str, str]]
 
 
 @cache
@@ -57,7 +75,7 @@ def error_answer(request: Any, error: NotebookError, **values: Any) -> Response:
     Args:
         request: the request.
         error: what went wrong; its text is shown.
-        values: for the template, see :func:`page`; ``start_url`` gives it a button that starts the server.
+        values: for the template, see :func:`page`; ``again`` is the :class:`Form` of its button, or None.
     """
     if wants_html(request):
         title = "Your notebook" if error.status >= 500 else HTTPStatus(error.status).phrase

@@ -6,8 +6,9 @@ changes something or opens a websocket must come from a page of the site itself.
 
 from __future__ import annotations
 
+import re
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pyramid.httpexceptions import HTTPForbidden
 from pyramid.interfaces import ISecurityPolicy
@@ -18,6 +19,7 @@ from .proxy.headers import same_origin
 from .proxy.websocket import is_upgrade
 
 _SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
+_ADDRESS = re.compile(r"[!-\[\]-~]+")  # no backslash, which browsers read as a slash
 
 
 def require_permission(request: Any, permission: str) -> str:
@@ -84,10 +86,46 @@ def require_own_navigation(request: Any) -> None:
         Refused: a foreign page made the browser send it.
     """
     require_same_origin(request)
-    if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
+    site, referer = request.headers.get("Sec-Fetch-Site"), request.headers.get("Referer")
+    if site is not None:
+        allowed = site in ("none", "same-origin")
+    else:  # browsers leave it out where the site is not served over TLS
+        allowed = not referer or same_origin(_origin_of(referer), request.host_url)
+    if not allowed:
         raise Refused("Another site sent you here. Open the notebook from a page of this site.")
 
 
+def may_pass_on(path: str, base_url: str) -> bool:
+    """Tell whether a user server may get a request for a URL path from a browser.
+
+    It may not where the path lies elsewhere, below ``-/``, where the door itself talks to user servers, or has dot
+    segments (RFC 3986 section 3.3): browsers resolve those, so what comes with them only wants to be misread.
+
+    Args:
+        path: URL path as it came, percent-encoded, without a query.
+        base_url: URL path of the user server, with a slash at both ends.
+    """
+    if not path.startswith(base_url):
+        return False
+    segments = [segment for segment in unquote(path.removeprefix(base_url)).split("/") if segment]
+    return segments[:1] != ["-"] and not {".", ".."}.intersection(segments)
+
+
+def own_page(address: object, base_url: str) -> str:
+    """Return the address of a page of a user server that a form wants to come back to, or nothing.
+
+    Args:
+        address: what the form holds, by whomever it was written.
+        base_url: URL path of the user server, with a slash at both ends.
+    """
+    if not isinstance(address, str) or not _ADDRESS.fullmatch(address):
+        return ""
+    return address if may_pass_on(re.split("[?#]", address, maxsplit=1)[0], base_url) else ""
+
+
 def _origin_of(url: str) -> str:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
     return f"{parts.scheme}://{parts.netloc}"

@@ -16,36 +16,44 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import wraps
 from typing import Any
-from urllib.parse import unquote
 
 from pyramid.httpexceptions import HTTPForbidden, HTTPNotFound, HTTPSeeOther
 from pyramid.response import FileResponse, Response
 
 from .context import NotebookContext
 from .door import Door, door_of
-from .errors import LaunchError, NotebookError, UpstreamGone
+from .errors import LaunchError, NotebookError, StopError, UnsafePath, UpstreamError, UpstreamGone
 from .manager import Progress
 from .names import slug
-from .pages import error_answer, page, wants_html
+from .pages import Form, error_answer, page, wants_html
 from .proxy.http import forward
 from .proxy.target import raw_target
 from .proxy.websocket import is_upgrade, serve_websocket
 from .record import ServerOptions, ServerRecord
-from .security import require_own_navigation, require_owner, require_permission, require_same_origin
+from .security import (
+    may_pass_on,
+    own_page,
+    require_own_navigation,
+    require_owner,
+    require_permission,
+    require_same_origin,
+)
 
 _ASSETS = {"launch.js": "text/javascript", "page.css": "text/css"}
 _PRIVATE = "-/"
+_WAIT = "notebook_launch"  # a browser without scripts sends it, and gets no page before the notebook is there
 
 
 def _tells_errors(view: Callable[..., Any]) -> Callable[..., Any]:
     """Turn our errors into answers; all others are the site's."""
 
     @wraps(view)
-    def wrapper(request: Any, *args: Any, **kwargs: Any) -> Any:
+    def wrapper(request: Any, username: str, *args: Any, **kwargs: Any) -> Any:
         try:
-            return view(request, *args, **kwargs)
+            return view(request, username, *args, **kwargs)
         except NotebookError as error:
-            return error_answer(request, error, **_page_values(request))
+            again = _again(request, username, error)
+            return error_answer(request, error, again=again, **_page_values(request, username))
 
     return wrapper
 
@@ -62,10 +70,8 @@ def launch_notebook(
     Args:
         request: the request; a POST from a page of the site, or a GET that no foreign page caused.
         username: whose notebook.
-        notebook_context: what the notebook holds, see :class:`~pyramid_notebook.NotebookContext`.
-
-    Raises:
-        ContextError: the notebook context has an unknown key or a bad value.
+        notebook_context: what the notebook holds, see :class:`~pyramid_notebook.NotebookContext`. An unknown key or
+            a bad value is answered with a page that names it.
     """
     require_own_navigation(request)
     context = NotebookContext.from_mapping(notebook_context or {})
@@ -104,8 +110,9 @@ def notebook_proxy(request: Any, username: str) -> Response:
     record = door.manager.find(username)
     base_url = record.base_url if record else _base_url(request, username)
     target = raw_target(request.environ)
-    below = target.partition("?")[0].removeprefix(base_url)
-    if not target.startswith(base_url) or _is_private(below):
+    path = target.partition("?")[0]
+    below = path.removeprefix(base_url)
+    if not may_pass_on(path, base_url):
         return _private(request, username, below.removeprefix(_PRIVATE))
     if request.method == "POST" and below == "api/shutdown":  # Jupyter's own "Shut Down"
         _stop(door, username)
@@ -152,10 +159,6 @@ def _pass_on(request: Any, door: Door, record: ServerRecord) -> Response:
     return forward(request, record, door.settings)
 
 
-def _is_private(below: str) -> bool:
-    return f"{unquote(below).lstrip('/')}/".startswith(_PRIVATE)
-
-
 def _private(request: Any, username: str, action: str) -> Response:
     """Answer what lies below ``-/``, which is never passed on: it is how the door itself talks to user servers."""
     door = door_of(request)
@@ -178,31 +181,22 @@ def _private(request: Any, username: str, action: str) -> Response:
 
 def _launch(request: Any, username: str, options: ServerOptions) -> Response:
     door = door_of(request)
-    goal = _next(request, options.base_url)
+    goal = own_page(request.POST.get("next", ""), options.base_url) if request.method == "POST" else ""
     if request.headers.get("X-Notebook-Launch") == "stream":
         lines = _stream(door, username, options, goal)
         response = Response(app_iter=lines, content_type="application/x-ndjson", charset="utf-8")
         response.headers["X-Accel-Buffering"] = "no"
         response.cache_control.no_store = True
         return response
-    waits = request.params.get("notebook_launch") == "wait"
+    waits = request.params.get(_WAIT) == "wait"
     if door.manager.find(username) or waits or not wants_html(request):
-        location = goal or door.manager.launch(username, options)
-        if goal:
-            door.manager.launch(username, options)
+        path = door.manager.launch(username, options)
+        location = goal or path
         return HTTPSeeOther(location) if wants_html(request) else Response(json_body={"location": location})
     door.manager.check_place(username)
     context = NotebookContext.from_mapping(options.context)
-    fields = [(name, value) for name, value in request.POST.items() if isinstance(value, str)]
-    return page(
-        request,
-        "launch.jinja2",
-        title=context.title,
-        method=request.method.lower(),
-        action=request.path_qs,
-        fields=fields or (list(request.GET.items()) if request.method == "GET" else []),
-        **_page_values(request) | {"assets": f"{options.base_url}{_PRIVATE}"},
-    )
+    values = _page_values(request, username) | {"assets": f"{options.base_url}{_PRIVATE}"}
+    return page(request, "launch.jinja2", title=context.title, form=_same_form(request), **values)
 
 
 def _stream(door: Door, username: str, options: ServerOptions, goal: str) -> Iterator[bytes]:
@@ -227,8 +221,10 @@ def _step(progress: Progress, goal: str) -> dict[str, str]:
 
 
 def _stop(door: Door, username: str) -> None:
-    door.manager.stop(username)
-    door.relay.close(username)
+    try:
+        door.manager.stop(username)
+    finally:  # its websockets end also where a process could not be ended
+        door.relay.close(username)
 
 
 def _options(request: Any, username: str, context: NotebookContext, base_url: str) -> ServerOptions:
@@ -254,23 +250,28 @@ def _home_url(request: Any, door: Door) -> str:
     return door.settings.home_url or f"{request.script_name}/"
 
 
-def _next(request: Any, base_url: str) -> str:
-    """Return the page of this user's server that a form wants to come back to, or nothing."""
-    path: str = request.POST.get("next", "") if request.method == "POST" else ""
-    is_own = path.startswith(base_url) and not _is_private(path.removeprefix(base_url))
-    return path if is_own and not any(character < "!" or character == "\\" for character in path) else ""
+def _again(request: Any, username: str, error: NotebookError) -> Form | None:
+    """Return what the button of an error's page sends: the same once more, or the start of a server that is gone."""
+    if isinstance(error, (LaunchError, StopError, UnsafePath)):
+        return _same_form(request)
+    if not isinstance(error, UpstreamError):
+        return None
+    fields = [("next", raw_target(request.environ))] if request.method == "GET" else []
+    return Form("Start again", "post", f"{_base_url(request, username)}{_PRIVATE}start", fields)
 
 
-def _page_values(request: Any) -> dict[str, Any]:
+def _same_form(request: Any) -> Form:
+    """Return the form that sends a request of a person once more."""
+    sent = request.POST if request.method == "POST" else request.GET
+    fields = [(name, value) for name, value in sent.items() if isinstance(value, str) and name != _WAIT]
+    return Form("Try again", "post" if request.method == "POST" else "get", request.path_qs, fields)
+
+
+def _page_values(request: Any, username: str) -> dict[str, Any]:
     door = door_of(request)
-    username = request.authenticated_userid
-    base_url = _base_url(request, username) if username else ""
-    inside = bool(base_url) and raw_target(request.environ).startswith(base_url)
     return {
         "layout": door.settings.layout,
-        "assets": f"{base_url}{_PRIVATE}",
+        "assets": f"{_base_url(request, username)}{_PRIVATE}",
         "home_url": _home_url(request, door),
         "home_title": door.settings.home_title,
-        "start_url": f"{base_url}{_PRIVATE}start" if inside else "",
-        "next": raw_target(request.environ) if inside and request.method == "GET" else "",
     }
