@@ -22,12 +22,18 @@ PATIENCE = 60
 
 
 @pytest.fixture
-def zygote() -> Iterator[Zygote]:
+def others() -> set[psutil.Process]:
+    """The zygotes of sites that other tests still hold."""
+    return zygotes()
+
+
+@pytest.fixture
+def zygote(others: set[psutil.Process]) -> Iterator[Zygote]:
     zygote = Zygote([sys.executable, "-P", SCRIPT])
     zygote.warm_up()
     yield zygote
     zygote.close()
-    wait_until(lambda: not zygotes(), "it has ended")
+    wait_until(lambda: zygotes() <= others, "it has ended")
 
 
 @pytest.fixture
@@ -48,19 +54,24 @@ def start(zygote: Zygote, user: UserFolder) -> ServerRecord:
     return record
 
 
-def zygotes() -> list[psutil.Process]:
+def zygotes() -> set[psutil.Process]:
     running = [one for one in psutil.Process().children() if one.status() != psutil.STATUS_ZOMBIE]
-    return [one for one in running if one.cmdline()[-2:-1] == ["zygote"]]
+    return {one for one in running if one.cmdline()[-2:-1] == ["zygote"]}
 
 
-def the_process() -> psutil.Process:
-    (found,) = zygotes()
+@pytest.fixture
+def process(zygote: Zygote, others: set[psutil.Process]) -> psutil.Process:
+    """The zygote's process."""
+    (found,) = wait_until(lambda: zygotes() - others, "it has been started")
+    assert isinstance(found, psutil.Process)
     return found
 
 
-def test_a_daemon_is_forked_and_listens(zygote: Zygote, users: list[UserFolder]) -> None:
+def test_a_daemon_is_forked_and_listens(
+    zygote: Zygote, process: psutil.Process, users: list[UserFolder]
+) -> None:
     record = start(zygote, users[0])
-    assert psutil.Process(record.pid).memory_full_info().uss < the_process().memory_full_info().rss / 2
+    assert psutil.Process(record.pid).memory_full_info().uss < process.memory_full_info().rss / 2
 
 
 def test_a_forked_daemon_is_found_by_its_script_and_pid_file(zygote: Zygote, users: list[UserFolder]) -> None:
@@ -70,9 +81,11 @@ def test_a_forked_daemon_is_found_by_its_script_and_pid_file(zygote: Zygote, use
     assert str(record.pid) in found.stdout.split()
 
 
-def test_a_forked_daemon_outlives_the_zygote(zygote: Zygote, users: list[UserFolder]) -> None:
+def test_a_forked_daemon_outlives_the_zygote(
+    zygote: Zygote, process: psutil.Process, users: list[UserFolder]
+) -> None:
     record = start(zygote, users[0])
-    parent = the_process()
+    parent = process
     zygote.close()
     wait_until(lambda: not parent.is_running() or parent.status() == psutil.STATUS_ZOMBIE, "the zygote ends")
     assert pidfile.running(users[0].pid_file) == record
@@ -84,11 +97,13 @@ def test_two_daemons_of_one_zygote_share_no_secret(zygote: Zygote, users: list[U
     assert len({alice.socket, bob.socket}) == len({alice.pid, bob.pid}) == 2
 
 
-def test_stopping_a_forked_daemon_leaves_the_zygote(zygote: Zygote, users: list[UserFolder]) -> None:
+def test_stopping_a_forked_daemon_leaves_the_zygote(
+    zygote: Zygote, process: psutil.Process, users: list[UserFolder]
+) -> None:
     record = start(zygote, users[0])
     assert pidfile.stop(users[0].pid_file, timeout=10)
     assert not psutil.pid_exists(record.pid) or psutil.Process(record.pid).status() == psutil.STATUS_ZOMBIE
-    assert the_process().status() != psutil.STATUS_ZOMBIE
+    assert process.status() != psutil.STATUS_ZOMBIE
 
 
 def test_a_command_that_fails_tells_why_with_its_code(zygote: Zygote, users: list[UserFolder]) -> None:
@@ -99,8 +114,10 @@ def test_a_command_that_fails_tells_why_with_its_code(zygote: Zygote, users: lis
     assert again.stderr.startswith(b"Already running: pid ")
 
 
-def test_a_killed_zygote_is_replaced_by_the_next_command(zygote: Zygote, users: list[UserFolder]) -> None:
-    first = the_process()
+def test_a_killed_zygote_is_replaced_by_the_next_command(
+    zygote: Zygote, process: psutil.Process, users: list[UserFolder]
+) -> None:
+    first = process
     first.kill()
     wait_until(lambda: not first.is_running(), "it is gone")
     assert zygote.run(["status", str(users[0].pid_file)], timeout=PATIENCE) is None
@@ -109,13 +126,15 @@ def test_a_killed_zygote_is_replaced_by_the_next_command(zygote: Zygote, users: 
     assert (done.returncode, done.stderr) == (3, b"Not running.\n")
 
 
-def test_a_zygote_that_does_not_answer_in_time_is_given_up(zygote: Zygote, users: list[UserFolder]) -> None:
-    the_process().suspend()
+def test_a_zygote_that_does_not_answer_in_time_is_given_up(
+    zygote: Zygote, process: psutil.Process, users: list[UserFolder]
+) -> None:
+    process.suspend()
     try:
         with pytest.raises(subprocess.TimeoutExpired):
             zygote.run(["status", str(users[0].pid_file)], timeout=0.1)
     finally:
-        the_process().resume()
+        process.resume()
 
 
 @pytest.mark.parametrize("command", [["/nowhere/python"], [sys.executable, "-c", "raise SystemExit(1)"]])
@@ -125,7 +144,7 @@ def test_an_interpreter_that_cannot_run_it_begins_nothing(command: list[str]) ->
     assert broken.run(["status", "/nowhere/notebook.pid"], timeout=PATIENCE) is None
 
 
-def test_without_a_warm_up_nothing_is_begun() -> None:
+def test_without_a_warm_up_nothing_is_begun(others: set[psutil.Process]) -> None:
     cold = Zygote([sys.executable, "-P", SCRIPT])
     assert cold.run(["status", "/nowhere/notebook.pid"], timeout=PATIENCE) is None
-    assert zygotes() == []
+    assert zygotes() == others
