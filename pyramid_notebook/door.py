@@ -16,6 +16,7 @@ from .context import NotebookContext
 from .errors import WebSocketUnsupported
 from .manager import NotebookManager
 from .proxy import adaptors
+from .proxy.places import Places
 from .proxy.relay import Relay
 from .proxy.static import StaticFiles
 from .settings import Settings
@@ -36,6 +37,7 @@ class Door:
         manager: of the user servers.
         relay: moves the bytes of websockets.
         static: Notebook's own files.
+        places: how much of this web worker each user may hold up.
         assets: folder of the files of our pages.
         context_factory: makes the default notebook context of a request.
         unprepared: taken, and never released, by the request that begins to prepare this web worker.
@@ -46,6 +48,7 @@ class Door:
     manager: NotebookManager
     relay: Relay
     static: StaticFiles
+    places: Places
     assets: Path = Path(__file__).with_name("static")
     context_factory: ContextFactory | None = None
     unprepared: threading.Lock = field(default_factory=threading.Lock)
@@ -83,6 +86,7 @@ def _door_of_registry(registry: Any) -> Door:
                 settings=settings,
                 manager=manager,
                 relay=Relay(),
+                places=Places(settings.user_requests),
                 static=StaticFiles(manager.root / ".static", extensions=[labextensions]),
             )
         door = registry[_KEY]

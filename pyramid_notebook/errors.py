@@ -8,13 +8,16 @@
      ├─ UnsafePath             a file or folder that we must trust belongs to others, or is a link
      ├─ LaunchError            a user server did not come up; carries the end of its log
      │   ├─ LaunchTimeout      ... within ``start_timeout``
+     │   │   └─ NotAnswering   ... because one is there already that does not answer; only the user may end it
      │   └─ TooManyServers     ... because ``max_servers`` are running already
      ├─ StopError              a user server is still there after TERM and KILL
      ├─ Refused                a request from a foreign origin, or without the right to pass
+     │   └─ Unasked            ... that nothing shows to be the user's own wish
      ├─ WebSocketUnsupported   the web server gives no way to its client's socket
      └─ UpstreamError          the user server did not answer a request
          ├─ UpstreamGone       ... because nothing listens
-         └─ UpstreamTimeout    ... in time
+         ├─ UpstreamTimeout    ... in time
+         └─ UpstreamBusy       ... because too many others of the same user are waiting for it
 
 Each class has a ``status``, the HTTP status that a view answers with, and a ``reason``, one word for programs. Its text
 is written for the person who reads the page: it says what is wrong and what to do.
@@ -71,6 +74,15 @@ class LaunchTimeout(LaunchError):
     reason = "launch-timeout"
 
 
+class NotAnswering(LaunchTimeout):
+    """The user's server runs and does not answer; it is left alone, for it holds what was calculated.
+
+    The way out is to shut it down and to start anew, which the user has to decide.
+    """
+
+    reason = "not-answering"
+
+
 class TooManyServers(LaunchError):
     """As many user servers are running as ``max_servers`` allows.
 
@@ -103,6 +115,12 @@ class Refused(NotebookError):
     reason = "refused"
 
 
+class Unasked(Refused):
+    """A request that changes something and may come from anywhere; the user is asked."""
+
+    reason = "unasked"
+
+
 class WebSocketUnsupported(NotebookError):
     """The web server that runs the site gives no way to its client's socket."""
 
@@ -128,3 +146,19 @@ class UpstreamTimeout(UpstreamError):
 
     status = 504
     reason = "timeout"
+
+
+class UpstreamBusy(UpstreamError):
+    """A user has as many requests or websockets in a web worker as they may have.
+
+    Args:
+        message: one sentence for the user.
+        retry_after: seconds after which trying again makes sense.
+    """
+
+    status = 503
+    reason = "busy"
+
+    def __init__(self, message: str, *, retry_after: int = 2) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after

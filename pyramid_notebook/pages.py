@@ -12,7 +12,7 @@ from markupsafe import Markup
 from pyramid.renderers import render
 from pyramid.response import Response
 
-from .errors import LaunchError, NotebookError, TooManyServers, UpstreamGone
+from .errors import LaunchError, NotebookError, TooManyServers, UpstreamBusy, UpstreamGone
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +87,6 @@ def error_answer(request: Any, error: NotebookError, **values: Any) -> Response:
         # on 502 Jupyter's page tells that the kernel died, above its offer to start the server again
         status = 503 if isinstance(error, UpstreamGone) else error.status
         response = Response(json_body={"error": error.reason, "message": str(error)}, status=status)
-    if isinstance(error, TooManyServers):
+    if isinstance(error, (TooManyServers, UpstreamBusy)):
         response.headers["Retry-After"] = str(error.retry_after)
     return response

@@ -13,11 +13,13 @@ from urllib.parse import unquote, urlsplit
 from pyramid.httpexceptions import HTTPForbidden
 from pyramid.interfaces import ISecurityPolicy
 
-from .errors import Refused
+from .errors import Refused, Unasked
 from .names import slug
 from .proxy.headers import same_origin
 from .proxy.websocket import is_upgrade
 
+#: Sent by the script of our launch page. A foreign page cannot: it would need leave by CORS, which we never give.
+LAUNCH_HEADER = "X-Notebook-Launch"
 _SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
 _ADDRESS = re.compile(r"[!-\[\]-~]+")  # no backslash, which browsers read as a slash
 
@@ -80,17 +82,24 @@ def require_same_origin(request: Any) -> None:
 
 
 def require_own_navigation(request: Any) -> None:
-    """Check that a launch was asked for by a page of the site or typed by the user, not by a foreign page.
+    """Check that a launch or a stop was asked for by a page of the site or by the user, not by a foreign page.
+
+    Browsers say so in ``Sec-Fetch-Site`` (Fetch Metadata), and where a site is not served over TLS in ``Referer``.
 
     Raises:
         Refused: a foreign page made the browser send it.
+        Unasked: nothing says who asked for it.
     """
     require_same_origin(request)
     site, referer = request.headers.get("Sec-Fetch-Site"), request.headers.get("Referer")
     if site is not None:
         allowed = site in ("none", "same-origin")
-    else:  # browsers leave it out where the site is not served over TLS
-        allowed = not referer or same_origin(_origin_of(referer), request.host_url)
+    elif referer:
+        allowed = same_origin(_origin_of(referer), request.host_url)
+    elif request.method in _SAFE_METHODS and LAUNCH_HEADER not in request.headers:
+        raise Unasked("Nothing says that you asked for this yourself. Press the button if you did.")
+    else:
+        return  # the origin was checked; and no foreign page can send a header of ours
     if not allowed:
         raise Refused("Another site sent you here. Open the notebook from a page of this site.")
 

@@ -123,6 +123,15 @@ class Settings:
     proxy_timeout: int = _setting(
         _positive, "Seconds of silence after which the door gives up on an answer of a user server.", default=120
     )
+    user_requests: int = _setting(
+        _positive,
+        "How many requests of one user may wait for their notebook server at once in one web worker. Give the worker "
+        "more threads than that: then a notebook server that hangs does not hold up the others.",
+        default=6,
+    )
+    user_websockets: int = _setting(
+        _positive, "How many websockets one user may have open in one web worker.", default=100
+    )
     websocket_proxy: str = _setting(
         _text,
         "Dotted name of the websocket adaptor for your web server; empty finds it from the server that runs.",

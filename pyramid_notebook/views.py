@@ -22,15 +22,26 @@ from pyramid.response import FileResponse, Response
 
 from .context import NotebookContext
 from .door import Door, door_of
-from .errors import LaunchError, NotebookError, StopError, UnsafePath, UpstreamError, UpstreamGone
+from .errors import (
+    LaunchError,
+    NotebookError,
+    StopError,
+    Unasked,
+    UnsafePath,
+    UpstreamBusy,
+    UpstreamError,
+    UpstreamGone,
+)
 from .manager import Progress
 from .names import slug
 from .pages import Form, error_answer, page, wants_html
+from .proxy.connection import forget
 from .proxy.http import forward
 from .proxy.target import raw_target
 from .proxy.websocket import is_upgrade, serve_websocket
 from .record import ServerOptions, ServerRecord
 from .security import (
+    LAUNCH_HEADER,
     may_pass_on,
     own_page,
     require_own_navigation,
@@ -154,9 +165,12 @@ def notebook_proxy_view(request: Any) -> Response:
 
 
 def _pass_on(request: Any, door: Door, record: ServerRecord) -> Response:
-    if is_upgrade(request):
+    if not is_upgrade(request):
+        return forward(request, record, door.settings, door.places)
+    if door.relay.count(record.user) >= door.settings.user_websockets:
+        raise UpstreamBusy(f"You have {door.settings.user_websockets} connections open. Close some notebook pages.")
+    with door.places.held(record.user):
         return serve_websocket(request, record, door.relay, adaptor=door.settings.websocket_proxy or None)
-    return forward(request, record, door.settings)
 
 
 def _private(request: Any, username: str, action: str) -> Response:
@@ -182,7 +196,7 @@ def _private(request: Any, username: str, action: str) -> Response:
 def _launch(request: Any, username: str, options: ServerOptions) -> Response:
     door = door_of(request)
     goal = own_page(request.POST.get("next", ""), options.base_url) if request.method == "POST" else ""
-    if request.headers.get("X-Notebook-Launch") == "stream":
+    if request.headers.get(LAUNCH_HEADER) == "stream":
         lines = _stream(door, username, options, goal)
         response = Response(app_iter=lines, content_type="application/x-ndjson", charset="utf-8")
         response.headers["X-Accel-Buffering"] = "no"
@@ -221,10 +235,13 @@ def _step(progress: Progress, goal: str) -> dict[str, str]:
 
 
 def _stop(door: Door, username: str) -> None:
+    record = door.manager.find(username)
     try:
         door.manager.stop(username)
-    finally:  # its websockets end also where a process could not be ended
+    finally:  # its connections end also where a process could not be ended
         door.relay.close(username)
+        if record:
+            forget(record)
 
 
 def _options(request: Any, username: str, context: NotebookContext, base_url: str) -> ServerOptions:
@@ -252,7 +269,7 @@ def _home_url(request: Any, door: Door) -> str:
 
 def _again(request: Any, username: str, error: NotebookError) -> Form | None:
     """Return what the button of an error's page sends: the same once more, or the start of a server that is gone."""
-    if isinstance(error, (LaunchError, StopError, UnsafePath)):
+    if isinstance(error, (LaunchError, StopError, UnsafePath, Unasked)):
         return _same_form(request)
     if not isinstance(error, UpstreamError):
         return None
@@ -264,7 +281,9 @@ def _same_form(request: Any) -> Form:
     """Return the form that sends a request of a person once more."""
     sent = request.POST if request.method == "POST" else request.GET
     fields = [(name, value) for name, value in sent.items() if isinstance(value, str) and name != _WAIT]
-    return Form("Try again", "post" if request.method == "POST" else "get", request.path_qs, fields)
+    if request.method == "POST":
+        return Form("Try again", "post", request.path_qs, fields)
+    return Form("Go on", "get", request.path_qs, fields)
 
 
 def _page_values(request: Any, username: str) -> dict[str, Any]:

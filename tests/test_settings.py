@@ -21,6 +21,8 @@ DEFAULTS = {
     "stop_timeout": 10,
     "max_servers": 10,
     "proxy_timeout": 120,
+    "user_requests": 6,
+    "user_websockets": 100,
     "websocket_proxy": "",
     "alternative_domain": "",
     "layout": "",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import struct
@@ -14,12 +15,13 @@ from http.client import HTTPException, IncompleteRead
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, ReadTimeoutError
 
-from ..errors import UpstreamError, UpstreamGone, UpstreamTimeout
+from ..errors import UpstreamBusy, UpstreamError, UpstreamGone, UpstreamTimeout
 from ..record import ServerRecord
 
 #: Bytes that are read or sent at once.
 BLOCK = 256 * 1024
 
+_NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _MAX_IDLE = 8
 _MAX_POOLS = 64
 
@@ -36,7 +38,8 @@ def dial(record: ServerRecord, timeout: float) -> socket.socket:
         UpstreamTimeout: its queue of connections stayed full.
     """
     family = socket.AF_UNIX if record.socket else socket.AF_INET
-    connection = socket.socket(family, socket.SOCK_STREAM)
+    with understood(timeout):
+        connection = socket.socket(family, socket.SOCK_STREAM)
     try:
         with understood(timeout):
             if record.socket:
@@ -91,12 +94,18 @@ def understood(timeout: float) -> Iterator[None]:
             f"Your notebook server did not answer within {timeout:g} seconds. It may be busy: try again in a moment."
         ) from error
     except (OSError, HTTPException, HTTPError) as error:
+        if _has_no_room(error):
+            raise UpstreamBusy("The site has no room for one more connection. Close pages and try again.") from error
         # urllib3 wraps what broke a connection, and has it as its last argument.
         if any(isinstance(item, (OSError, IncompleteRead)) for item in (error, *error.args[-1:])):
             raise UpstreamGone(
                 "Your notebook server does not run any more. Open the notebook again to start it."
             ) from error
         raise UpstreamError("Your notebook server sent an answer that makes no sense. Try again.") from error
+
+
+def _has_no_room(error: Exception) -> bool:
+    return any(isinstance(item, OSError) and item.errno in _NO_ROOM for item in (error, *error.args[-1:]))
 
 
 class UpstreamConnection(HTTPConnection):
@@ -156,7 +165,7 @@ class _Pools:
         self._lock = threading.Lock()
 
     def get(self, record: ServerRecord) -> UpstreamPool:
-        key = (record.address, record.pid, record.identity)
+        key = _key(record)
         with self._lock:
             pool = self._pools.setdefault(key, UpstreamPool(record))
             self._pools.move_to_end(key)
@@ -164,6 +173,17 @@ class _Pools:
         for unused in old:
             unused.close()
         return pool
+
+
+    def drop(self, record: ServerRecord) -> None:
+        with self._lock:
+            pool = self._pools.pop(_key(record), None)
+        if pool:
+            pool.close()
+
+
+def _key(record: ServerRecord) -> tuple[str, int, str]:
+    return record.address, record.pid, record.identity
 
 
 _pools = _Pools()
@@ -174,3 +194,8 @@ os.register_at_fork(after_in_child=_pools.__init__)  # type: ignore[misc]
 def pool_of(record: ServerRecord) -> UpstreamPool:
     """Return the connections of this process to a user server."""
     return _pools.get(record)
+
+
+def forget(record: ServerRecord) -> None:
+    """Close the idle connections of this process to a user server that was stopped."""
+    _pools.drop(record)

@@ -40,7 +40,7 @@ _NOT_UPSTREAM = frozenset(
 _NOT_TO_CLIENT = frozenset(
     {
         "service-worker-allowed", "server", "alt-svc", "clear-site-data", "strict-transport-security",
-        "set-cookie2"
+        "set-cookie2", "nel", "report-to", "reporting-endpoints"
     }
 )
 

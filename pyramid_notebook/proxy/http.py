@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from pyramid.httpexceptions import HTTPBadRequest
@@ -13,13 +14,14 @@ from ..record import ServerRecord
 from ..settings import Settings
 from .connection import BLOCK
 from .headers import Headers, for_client, for_upstream, from_environ
+from .places import Places
 from .target import raw_target
 from .upstream import ClientBodyError, UpstreamAnswer, exchange
 
 _FRAMING = frozenset({"content-length", "transfer-encoding"})
 
 
-def forward(request: Request, record: ServerRecord, settings: Settings) -> Response:
+def forward(request: Request, record: ServerRecord, settings: Settings, places: Places) -> Response:
     """Let the user server answer a request.
 
     The caller has authenticated, authorised and checked the origin of the request.
@@ -28,11 +30,22 @@ def forward(request: Request, record: ServerRecord, settings: Settings) -> Respo
         request: the request; its body is read from the web server block by block.
         record: the user server.
         settings: `proxy_timeout` bounds the seconds of silence.
+        places: the user holds one until the answer is sent.
 
     Raises:
+        UpstreamBusy: the user has no place left.
         UpstreamError: the user server didn't answer; nothing was sent to the client yet. Where it stops in the middle
             of a body, the answer's iterator raises, so that the web server breaks the client's connection.
     """
+    places.take(record.user)
+    try:
+        return _forward(request, record, settings, partial(places.leave, record.user))
+    except BaseException:
+        places.leave(record.user)
+        raise
+
+
+def _forward(request: Request, record: ServerRecord, settings: Settings, done: Callable[[], None]) -> Response:
     body, framing = _request_body(request)
     try:
         answer = exchange(
@@ -45,10 +58,11 @@ def forward(request: Request, record: ServerRecord, settings: Settings) -> Respo
             timeout=settings.proxy_timeout,
         )
     except ClientBodyError as error:
+        done()
         return HTTPBadRequest(str(error))
     headers = for_client(_one_length(answer.headers), base_url=record.base_url)
     return UntouchedResponse(
-        status=f"{answer.status} {answer.reason}", headerlist=headers, app_iter=AnswerBody(answer)
+        status=f"{answer.status} {printable(answer.reason)}", headerlist=headers, app_iter=AnswerBody(answer, done)
     )
 
 
@@ -78,8 +92,9 @@ class UntouchedResponse(Response):  # type: ignore[misc]
 class AnswerBody:
     """Body of an answer as a WSGI iterable: each block leaves as soon as it came (PEP 3333)."""
 
-    def __init__(self, answer: UpstreamAnswer) -> None:
+    def __init__(self, answer: UpstreamAnswer, done: Callable[[], None]) -> None:
         self._answer = answer
+        self._done: Callable[[], None] | None = done
 
     def __iter__(self) -> Iterator[bytes]:
         return self
@@ -93,6 +108,16 @@ class AnswerBody:
     def close(self) -> None:
         """Let go of the user server's connection; the web server calls it when the client is served, or gone."""
         self._answer.close()
+        done, self._done = self._done, None
+        if done:
+            done()
+
+    __del__ = close  # for an answer that was replaced by another one on its way through the site
+
+
+def printable(reason: str) -> str:
+    """Return a reason phrase (RFC 9112 section 4) without what a web server would refuse to send."""
+    return "".join(character for character in reason if " " <= character <= "~")
 
 
 def _one_length(headers: Headers) -> Headers:

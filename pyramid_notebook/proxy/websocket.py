@@ -18,9 +18,9 @@ from pyramid.response import Response
 from ..errors import UpstreamError, UpstreamGone, UpstreamTimeout
 from ..record import ServerRecord
 from .adaptors import Adaptor, find
-from .connection import acknowledge_at_once, dial
+from .connection import acknowledge_at_once, dial, understood
 from .headers import Headers, for_client, tokens, websocket_response_head
-from .http import UntouchedResponse, upstream_headers
+from .http import UntouchedResponse, printable, upstream_headers
 from .relay import Relay
 from .target import raw_target
 
@@ -71,9 +71,10 @@ def serve_websocket(
             upstream.close()
             headers = [item for item in for_client(answer.headers, base_url=record.base_url) if _is_kept(item[0])]
             return UntouchedResponse(
-                status=f"{answer.status} {answer.reason}", headerlist=headers, body=bytes(answer.body)
+                status=f"{answer.status} {printable(answer.reason)}", headerlist=headers, body=bytes(answer.body)
             )
-        client = take_over(request.environ)
+        with understood(timeout):
+            client = take_over(request.environ)
     except BaseException:
         upstream.close()
         raise

@@ -202,6 +202,7 @@ CHECKS: dict[tuple[str, str], Check] = {
     ("docs/architecture.md", "notebook_folder/                 0700"): picture,
     ("docs/benchmarks.md", ".venv/bin/python -m benchmarks.open_shell --rounds 5"): options_are_known,
     ("docs/benchmarks.md", ".venv/bin/python -m benchmarks.launch_race --rounds 50"): options_are_known,
+    ("docs/benchmarks.md", ".venv/bin/python -m benchmarks.recover --rounds 50"): options_are_known,
     (CONTEXTS, "from pyramid_notebook import add_greeting, add_script, inclu"): python_runs,
     (CONTEXTS, "from pyramid_notebook.startup import escape_markdown"): python_runs,
     (CONTEXTS, "from pyramid_notebook import NotebookContext, NotebookError"): python_runs,

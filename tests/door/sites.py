@@ -33,6 +33,7 @@ from pyramid_notebook.settings import Settings
 from tests.proxy.upstreams import ScriptedUpstream
 
 HTML = {"Accept": "text/html"}
+CLICK = HTML | {"Sec-Fetch-Site": "same-origin"}
 JSON = {"Accept": "application/json"}
 STREAM = {"X-Notebook-Launch": "stream"}
 HANDSHAKE = {

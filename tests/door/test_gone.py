@@ -6,13 +6,27 @@ import html
 import os
 import re
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlencode
 
 import pytest
+import websocket
 
 from tests.running import wait_until
 
-from .sites import HANDSHAKE, HTML, JSON, STREAM, Policy, ask, hidden_fields, never_answer, record_of, recording_server
+from .sites import (
+    CLICK,
+    HANDSHAKE,
+    HTML,
+    JSON,
+    STREAM,
+    Policy,
+    ask,
+    hidden_fields,
+    never_answer,
+    record_of,
+    recording_server,
+)
 from .sites import small_site as serve
 
 PAGE = "/notebook/admin/tree/a%20b?x=%2F&y=<"
@@ -134,5 +148,35 @@ def test_a_form_comes_back_to_nothing_else(site, alices, address):
 
 
 def test_an_address_in_the_query_is_no_page_to_come_back_to(site, alices):
-    answer = site.ask("GET", "/shell?next=/notebook/alice/tree", HTML, user="alice")
+    answer = site.ask("GET", "/shell?next=/notebook/alice/tree", CLICK, user="alice")
     assert answer.location == "/notebook/alice/notebooks/recorded.ipynb"
+
+
+def test_a_server_that_hangs_does_not_hold_up_the_other_users(notebooks):
+    with (
+        serve(notebooks, Policy("shell"), user_requests=3, proxy_timeout=5) as site,
+        recording_server(site.manager, "julia", speak=never_answer) as hung,
+        recording_server(site.manager, "kim"),
+        ThreadPoolExecutor(3) as pool,
+    ):
+        waiting = [pool.submit(site.ask, "GET", "/notebook/julia/api/contents", JSON, user="julia") for _ in range(3)]
+        wait_until(lambda: len(hung.requests) == 3, "three requests wait")
+        one_more = site.ask("GET", "/notebook/julia/api/contents", JSON, user="julia")
+        assert (one_more.status, one_more.headers["Retry-After"]) == (503, "2")
+        assert '"error":"busy"' in one_more.text
+        page = site.ask("GET", "/notebook/julia/tree", HTML, user="julia")
+        assert (page.status, "busy with 3 other requests" in page.text) == (503, True)
+        assert site.ask("GET", "/notebook/kim/api/contents", JSON, user="kim").status == 200
+        assert {answer.result(30).status for answer in waiting} == {504}
+        assert site.ask("GET", "/notebook/julia/-/page.css", user="julia").status == 200
+
+
+def test_a_user_with_too_many_websockets_gets_no_more(notebooks):
+    with serve(notebooks, Policy("shell"), user_websockets=2) as site, recording_server(site.manager, "kim"):
+        address = "/notebook/kim/api/kernels/1/channels"
+        where = f"ws://localhost:{site.port}{address}"
+        held = [websocket.create_connection(where, origin=site.url, header={"X-User": "kim"}) for _ in range(2)]
+        refused = site.ask("GET", address, HANDSHAKE, user="kim")
+        assert (refused.status, "You have 2 connections open" in refused.text) == (503, True)
+        held.pop().close()
+        wait_until(lambda: site.ask("GET", address, HANDSHAKE, user="kim").status == 101, "there is room again")

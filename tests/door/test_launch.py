@@ -10,7 +10,7 @@ import pytest
 
 from pyramid_notebook.errors import TooManyServers
 
-from .sites import HTML, JSON, STREAM, NumberedPolicy, Policy, ask, hidden_fields, recording_server, small_site
+from .sites import CLICK, HTML, JSON, STREAM, NumberedPolicy, Policy, ask, hidden_fields, recording_server, small_site
 
 OPEN = "/notebook/-/open"
 STAGES = ["starting", "loading", "opening"]
@@ -78,7 +78,7 @@ def test_a_program_gets_json(admin, headers):
 
 
 def test_a_launch_by_get_keeps_its_query(site):
-    answer = site.ask("GET", "/shell?color=red&notebook_launch=no", HTML, user="new")
+    answer = site.ask("GET", "/shell?color=red&notebook_launch=no", CLICK, user="new")
     assert '<form class="pnb-launch" method="get" action="/shell?color=red&amp;notebook_launch=no">' in answer.text
     assert hidden_fields(answer.text) == {"color": "red", "notebook_launch": "wait"}
 

@@ -40,7 +40,7 @@ OWN_NAVIGATIONS = [
     {"Sec-Fetch-Site": "none"},
     {"Sec-Fetch-Site": "same-origin"},
     {"Referer": "http://localhost:{port}/page"},
-    {},
+    {"X-Notebook-Launch": "stream"},
 ]
 
 
@@ -116,3 +116,13 @@ def test_a_foreign_form_neither_launches_nor_shuts_down(site, alices, fields):
 def test_a_launch_that_the_user_typed_or_that_the_site_links_to_goes_on(site, alices, fields):
     assert send(site, "GET", "/shell", fields, **JSON).status == 200
     assert alices.requests
+
+
+def test_a_link_that_nobody_is_known_to_have_pressed_does_nothing_but_ask(site, alices):
+    for target in ("/shell", "/shell?notebook_launch=wait", "/shutdown"):
+        answer = send(site, "GET", target, {}, **HTML)
+        assert (answer.status, "Nothing says that you asked for this" in answer.text) == (403, True)
+        assert '<button class="pnb-button">Go on</button>' in answer.text
+        assert send(site, "GET", target, {}, **JSON).status == 403
+    assert alices.requests == []
+    assert site.manager.find("alice")

@@ -21,7 +21,7 @@ from pyramid_notebook.settings import Settings
 from tests.running import ROOT, free_port, wait_until
 from tests.server.daemons import Kernel
 
-from .sites import HANDSHAKE, HTML, JSON, STREAM, ask
+from .sites import CLICK, HANDSHAKE, HTML, JSON, STREAM, ask
 
 INI = Path(__file__).with_name("shop.ini")
 MIKKO, MIA, GUEST = "mikko@example.com", "mia@example.com", "guest@example.com"
@@ -94,7 +94,7 @@ def shop(tmp_path_factory) -> Iterator[Shop]:
 
 
 def test_a_click_opens_a_notebook_that_knows_the_site_and_shuts_it_down(shop):
-    page = shop.ask("GET", "/admin-shell", HTML | {"Sec-Fetch-Site": "same-origin"})
+    page = shop.ask("GET", "/admin-shell", CLICK)
     assert (page.status, 'role="progressbar"' in page.text) == (200, True)
     assert shop.ask("GET", "/notebook/-/launch.js", {}).status == 200
     lines = shop.ask("GET", "/admin-shell", STREAM).lines
@@ -103,12 +103,12 @@ def test_a_click_opens_a_notebook_that_knows_the_site_and_shuts_it_down(shop):
     assert location.startswith("/notebook/notebooks/default-")
     notebook = shop.ask("GET", location, HTML)
     assert (notebook.status, "/notebook/static/" in notebook.text) == (200, True)
-    assert shop.ask("GET", "/admin-shell", HTML).location == location
+    assert shop.ask("GET", "/admin-shell", CLICK).location == location
     with shop.kernel(location) as kernel:
         assert kernel.run("session.bind.url, Order.__name__, registry.settings['shop.superusers']").startswith(
             "(sqlite://, 'Order', "
         )
-        assert shop.ask("GET", "/shutdown-notebook", HTML).location == "/"
+        assert shop.ask("GET", "/shutdown-notebook", CLICK).location == "/"
         with pytest.raises((websocket.WebSocketException, OSError)):
             wait_until(lambda: not kernel.run("1"), "the websocket ends")
     assert shop.manager.find(MIKKO) is None

@@ -13,6 +13,7 @@ from pyramid.response import Response
 from pyramid_notebook.errors import NotebookError
 from pyramid_notebook.proxy.connection import pool_of
 from pyramid_notebook.proxy.http import forward
+from pyramid_notebook.proxy.places import Places
 from pyramid_notebook.proxy.relay import Relay
 from pyramid_notebook.proxy.static import StaticFiles
 from pyramid_notebook.proxy.websocket import is_upgrade, serve_websocket
@@ -27,7 +28,7 @@ def main(text: str) -> None:
     static = StaticFiles(options["cache"]) if options.pop("static", False) else None
     options.pop("cache", None)
     settings = Settings(notebook_folder="/nowhere", **options)
-    relay = Relay()
+    relay, places = Relay(), Places(settings.user_requests)
 
     def door(request):
         if request.path == "/-/facts":
@@ -39,7 +40,7 @@ def main(text: str) -> None:
         if is_upgrade(request):
             return serve_websocket(request, record, relay)
         answer = static.respond(request, request.path.removeprefix(record.base_url)) if static else None
-        return answer or forward(request, record, settings)
+        return answer or forward(request, record, settings, places)
 
     def trouble(error, request):
         return Response(str(error), status=error.status, content_type="text/plain")

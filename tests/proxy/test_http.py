@@ -10,6 +10,7 @@ import pytest
 from pyramid.request import Request
 
 from pyramid_notebook.proxy.http import forward
+from pyramid_notebook.proxy.places import Places
 from pyramid_notebook.record import SECRET_HEADER
 from pyramid_notebook.settings import Settings
 
@@ -178,7 +179,7 @@ def test_the_upstream_connection_is_closed_when_the_client_has_gone(site, upstre
 def test_closing_the_body_of_an_answer_closes_the_upstream_connection(upstream):
     upstream.left.clear()
     upstream.blocks.put(b"first")
-    answer = forward(Request.blank(BASE + "stepwise"), upstream.record, Settings(notebook_folder="/nowhere"))
+    answer = forward(Request.blank(BASE + "stepwise"), upstream.record, Settings(notebook_folder="/nowhere"), Places(2))
     assert next(answer.app_iter) == b"first"
     answer.app_iter.close()
     assert upstream.left.wait(10)

@@ -26,7 +26,7 @@ def record_at(*, path: str = "", port: int = 0, pid: int = 1) -> ServerRecord:
     return ServerRecord(
         pid=pid,
         identity="1",
-        launch_id="launch",
+        launch_id="0123456789abcdef" * 2,
         user="alice",
         base_url=BASE,
         socket=path,
