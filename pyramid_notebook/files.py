@@ -1,7 +1,7 @@
 """Files and folders that only we may touch.
 
 Files are written to a temporary file beside them and renamed, so that a reader sees the old text or the new one.
-They are 0600 whatever the umask. Nothing is read or written through a link, or in a folder of somebody else.
+They are 0600 whatever the umask. Nothing is read, written or removed through a link, or in a folder of somebody else.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import shutil
 import stat
 import tempfile
 import time
@@ -17,8 +18,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .errors import UnsafePath
+from .record import SCRATCH_PREFIX
 
 _RETRY_SECONDS = 0.02
+_SHORT_TEMPORARY_FOLDER = "/tmp"  # noqa: S108 - mkdtemp makes it safe
 
 
 def private_folder(path: Path) -> Path:
@@ -70,6 +73,8 @@ def write_private(path: Path, text: str) -> None:
 def read_private(path: Path) -> str | None:
     """Return the text of a file that is ours, or None where there is none.
 
+    What is not UTF-8 was not written by us: it counts as an empty text.
+
     Raises:
         UnsafePath: the path is a link, not a regular file, or belongs to another user.
     """
@@ -85,7 +90,10 @@ def read_private(path: Path) -> str | None:
         os.close(descriptor)
         raise UnsafePath(f"{path} is not a file of ours.")
     with os.fdopen(descriptor, encoding="utf-8", errors="surrogatepass", newline="") as file:
-        return file.read()
+        try:
+            return file.read()
+        except UnicodeDecodeError:
+            return ""
 
 
 def try_lock(path: Path) -> int | None:
@@ -93,8 +101,17 @@ def try_lock(path: Path) -> int | None:
 
     Returns:
         A descriptor; closing it, or the end of the process, gives the lock back. None where somebody has it.
+
+    Raises:
+        UnsafePath: the path is a link.
+        OSError: the file cannot be made.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise UnsafePath(f"{path} is a link (links are not followed).") from error
+        raise
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -103,6 +120,18 @@ def try_lock(path: Path) -> int | None:
             return None
         raise
     return descriptor
+
+
+def write_locked(descriptor: int, text: str) -> None:
+    """Replace the text of a lock file that we hold; readers look at it without the lock.
+
+    Args:
+        descriptor: from :func:`try_lock`.
+        text: its new text; up to 4 KB are written in one step.
+    """
+    data = text.encode()
+    os.pwrite(descriptor, data.ljust(os.fstat(descriptor).st_size), 0)  # never shorter, so never half old, half new
+    os.ftruncate(descriptor, len(data))
 
 
 @contextmanager
@@ -136,3 +165,25 @@ def tail(path: Path, *, lines: int = 20) -> str:
     except OSError:
         return ""
     return "\n".join(text.splitlines()[-lines:])
+
+
+def make_scratch() -> Path:
+    """Make the folder of one launch for its sockets, 0700, with a short path."""
+    # a socket's path has at most 107 bytes (unix(7)); those of kernels take up to 60 below their folder
+    folder = tempfile.gettempdir()
+    short = folder if len(os.fsencode(folder)) <= 32 else _SHORT_TEMPORARY_FOLDER
+    return Path(tempfile.mkdtemp(prefix=SCRATCH_PREFIX, dir=short))
+
+
+def remove_scratch(path: Path) -> None:
+    """Remove a folder that :func:`make_scratch` made; anything else of that name is left alone."""
+    try:
+        status = path.lstat()
+    except OSError:
+        return
+    places = {os.path.realpath(place) for place in (tempfile.gettempdir(), _SHORT_TEMPORARY_FOLDER)}
+    # Jupyter adds the sticky bit to its runtime folder
+    is_private = stat.S_ISDIR(status.st_mode) and stat.S_IMODE(status.st_mode) & 0o777 == 0o700
+    is_named = path.name.startswith(SCRATCH_PREFIX) and os.path.realpath(path.parent) in places
+    if is_private and is_named and status.st_uid == os.geteuid():
+        shutil.rmtree(path, ignore_errors=True)

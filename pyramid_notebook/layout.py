@@ -60,3 +60,8 @@ class UserFolder:
 def record_file(pid_file: Path) -> Path:
     """Return where the daemon with this pid file keeps its :class:`~pyramid_notebook.record.ServerRecord`."""
     return pid_file.with_name(pid_file.name + ".json")
+
+
+def daemon_lock_file(pid_file: Path) -> Path:
+    """Return what the daemon with this pid file holds locked as long as it lives; its text names who has it."""
+    return pid_file.with_name(pid_file.name + ".lock")

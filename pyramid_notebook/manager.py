@@ -6,18 +6,28 @@ and a restarted site finds the servers that still run.
 
 from __future__ import annotations
 
+import logging
 import os
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from . import pidfile, processes
 from .context import NotebookContext
-from .errors import LaunchError, LaunchTimeout, TooManyServers, UpstreamError
+from .errors import (
+    LaunchError,
+    LaunchTimeout,
+    NotAnswering,
+    NotebookError,
+    StopError,
+    TooManyServers,
+    UpstreamError,
+    UpstreamGone,
+)
 from .files import locked, private_folder, read_private, tail, try_lock, write_private
 from .layout import UserFolder
 from .names import slug
@@ -29,6 +39,13 @@ from .spawners.process import ProcessSpawner
 
 _ANSWER_SECONDS = 10.0
 _COUNT_SECONDS = 10.0
+_NOT_ANSWERING = (
+    "Your notebook server runs but does not answer. It may be busy: try again in a moment. If that does not help, shut "
+    "it down and start it anew: files stay, variables are lost."
+)
+
+_log = logging.getLogger(__name__)
+_Found = TypeVar("_Found")
 
 
 class Stage(StrEnum):
@@ -81,8 +98,7 @@ class NotebookManager:
 
     def servers(self) -> list[ServerRecord]:
         """Return the records of all running servers."""
-        found = (self.spawner.find(folder) for folder in self._folders())
-        return [record for record in found if record]
+        return [record for _, record in self._each(self.spawner.find) if record]
 
     def launch(self, username: str, options: ServerOptions) -> str:
         """Bring a user's server up with a notebook context; see :meth:`launching`.
@@ -98,8 +114,9 @@ class NotebookManager:
     def launching(self, username: str, options: ServerOptions) -> Iterator[Progress]:
         """Bring a user's server up with a notebook context, step by step.
 
-        However many do this at once, one server comes of it. A server that runs is kept, unless it does not answer,
-        serves another URL path, or ``context_change`` is ``restart`` and the context is another one.
+        However many do this at once, one server comes of it. A server that runs is kept, unless it is gone from its
+        address, serves another URL path, or ``context_change`` is ``restart`` and the context is another one. One that
+        is being loaded is waited for.
 
         Args:
             username: the user.
@@ -110,12 +127,15 @@ class NotebookManager:
 
         Raises:
             TooManyServers: ``max_servers`` are running.
+            NotAnswering: it runs but is silent; stopping it and starting anew is the way out.
             LaunchTimeout: it took longer than ``start_timeout``.
             LaunchError: it did not come up; the end of its log comes along.
         """
-        folder = self._prepare(username)
+        with _in_words(LaunchError, "started"):
+            folder = self._prepare(username)
         yield Progress(Stage.STARTING)
-        record = self._bring_up(folder, options)
+        with _in_words(LaunchError, "started"):
+            record = self._bring_up(folder, options)
         yield Progress(Stage.LOADING)
         path = self._install(record, options)
         yield Progress(Stage.OPENING, path)
@@ -144,13 +164,14 @@ class NotebookManager:
 
         Raises:
             LaunchTimeout: it is being started just now, and that did not end in time.
-            StopError: a process is still there after KILL.
+            StopError: a process is still there after KILL, or the user's folder cannot be used.
         """
         folder = self.folder(username)
-        if not folder.runtime.is_dir():
-            return False
-        with self._locked(folder):
-            return self.spawner.stop(folder)
+        with _in_words(StopError, "stopped"):
+            if not folder.runtime.is_dir():
+                return False
+            with self._locked(folder):
+                return self.spawner.stop(folder)
 
     def sweep(self) -> list[str]:
         """Remove what crashed servers left, and stop servers that are past ``max_lifetime``.
@@ -158,7 +179,7 @@ class NotebookManager:
         Returns:
             The slugs of the users that it did something for.
         """
-        return [folder.path.name for folder in self._folders() if self._sweep_one(folder)]
+        return [folder.path.name for folder, swept in self._each(self._sweep_one) if swept]
 
     def _sweep_one(self, folder: UserFolder) -> bool:
         lock = try_lock(folder.lock_file)
@@ -175,8 +196,7 @@ class NotebookManager:
             os.close(lock)
 
     def _check_place(self, mine: UserFolder) -> None:
-        others = [folder for folder in self._folders() if folder.path != mine.path]
-        taken = sum(1 for folder in others if self.spawner.find(folder) or _is_launching(folder))
+        taken = sum(is_taken for folder, is_taken in self._each(_is_taken) if folder.path != mine.path)
         if taken >= self.settings.max_servers:
             raise TooManyServers(self.settings.max_servers)
 
@@ -189,7 +209,7 @@ class NotebookManager:
 
     def _bring_up(self, folder: UserFolder, options: ServerOptions) -> ServerRecord:
         with self._locked(folder):
-            record = self.spawner.find(folder)
+            record = self.spawner.loaded(folder)
             if record and self._may_stay(folder, record, options):
                 write_private(folder.options_file, options.to_json())
                 return record
@@ -208,9 +228,12 @@ class NotebookManager:
             if last is None or last.context.get("context_hash") != options.context.get("context_hash"):
                 return False
         try:
-            return ask(record, "GET", f"{record.base_url}-/status", timeout=_ANSWER_SECONDS)[0] == 200
-        except UpstreamError:
+            ask(record, "GET", f"{record.base_url}-/status", timeout=_ANSWER_SECONDS)
+        except UpstreamGone:
             return False
+        except UpstreamError as error:  # slow is not gone: its kernels hold what the user calculated
+            raise NotAnswering(_NOT_ANSWERING, log=self._log(record)) from error
+        return True
 
     def _install(self, record: ServerRecord, options: ServerOptions) -> str:
         try:
@@ -221,15 +244,18 @@ class NotebookManager:
                 json=options.context,
                 timeout=self.settings.start_timeout,
             )
-        except UpstreamError as error:
+        except UpstreamGone as error:
             raise LaunchError(
                 f"Your notebook server started and went away: {error}", log=self._log(record)
             ) from error
-        if status != 200:
+        except UpstreamError as error:
+            raise NotAnswering(_NOT_ANSWERING, log=self._log(record)) from error
+        path = _path_in(answer)
+        if status != 200 or path is None:
             message = f"Your notebook server could not load the notebook (status {status})."
             raise LaunchError(message, log=self._log(record))
         place = "lab/tree/" if options.ui == "lab" else "notebooks/"
-        return f"{record.base_url}{place}{quote(answer['path'])}"
+        return f"{record.base_url}{place}{quote(path, errors='surrogatepass')}"
 
     def _log(self, record: ServerRecord) -> str:
         return tail(self.folder(record.user).stderr_log)
@@ -246,26 +272,58 @@ class NotebookManager:
     @contextmanager
     def _place(self, folder: UserFolder) -> Iterator[None]:
         """Hold one of the ``max_servers`` places until the server's own record stands for it."""
-        with locked(self.root / ".count.lock", timeout=_COUNT_SECONDS):
-            self._check_place(folder)
-            write_private(folder.launching_file, f"{os.getpid()} {processes.identity(os.getpid())}")
+        try:
+            with locked(self.root / ".count.lock", timeout=_COUNT_SECONDS):
+                self._check_place(folder)
+                write_private(folder.launching_file, f"{os.getpid()} {processes.identity(os.getpid())}")
+        except TimeoutError:
+            message = "Too many notebook servers are being started just now. Try again in a moment."
+            raise LaunchTimeout(message) from None
         try:
             yield
         finally:
             folder.launching_file.unlink(missing_ok=True)
 
-    def _folders(self) -> list[UserFolder]:
+    def _each(self, look: Callable[[UserFolder], _Found]) -> Iterator[tuple[UserFolder, _Found]]:
+        """Look at the folders of all users; one that cannot be used is told in the log and left out."""
         try:
             entries = sorted(self.root.iterdir())
         except OSError:
-            return []
-        return [UserFolder(path) for path in entries if (path / "runtime").is_dir()]
+            return
+        for folder in map(UserFolder, entries):
+            try:
+                if not folder.runtime.is_dir():
+                    continue
+                found = look(folder)
+            except (NotebookError, OSError) as error:
+                _log.warning("The user folder %s is left out: %s", folder.path, error)
+            else:
+                yield folder, found
+
+
+@contextmanager
+def _in_words(kind: type[LaunchError] | type[StopError], done: str) -> Iterator[None]:
+    """Turn what a file system refuses into an error for the person who reads the page."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise kind(f"Your notebook server could not be {done}: its folder cannot be used ({reason}).") from error
+
+
+def _path_in(answer: Any) -> str | None:
+    path = answer.get("path") if isinstance(answer, dict) else None
+    return path if isinstance(path, str) else None
+
+
+def _is_taken(folder: UserFolder) -> bool:
+    return pidfile.running(folder.pid_file) is not None or _is_launching(folder)
 
 
 def _is_launching(folder: UserFolder) -> bool:
     pid, _, identity = (read_private(folder.launching_file) or "").partition(" ")
-    return pid.isdecimal() and processes.identity(int(pid)) == identity
+    return pid.isascii() and pid.isdecimal() and len(pid) <= 10 and processes.identity(int(pid)) == identity
 
 
 def _is_overdue(record: ServerRecord) -> bool:
-    return bool(record.max_lifetime) and time.time() > record.started + record.max_lifetime + _ANSWER_SECONDS
+    return bool(record.max_lifetime) and processes.age(record) > record.max_lifetime + _ANSWER_SECONDS

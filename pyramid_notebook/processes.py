@@ -54,14 +54,30 @@ def identity(pid: int) -> str | None:
 
 def is_alive(record: ServerRecord) -> bool:
     """Tell whether the very process that wrote the record still runs."""
-    return identity(record.pid) == record.identity
+    found = identity(record.pid)
+    return found is not None and found == record.identity
 
 
-def _launch_of(process: psutil.Process) -> str | None:
+def clock() -> float:
+    """Return seconds of a clock that nobody sets; it goes on while the machine sleeps, where there is such a one."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if sys.platform == "linux" else time.monotonic()
+
+
+def age(record: ServerRecord) -> float:
+    """Return for how many seconds the process of a record has been running, 0 where it does not."""
+    if not is_alive(record):
+        return 0.0
+    if sys.platform == "linux":  # proc(5): start times count from the machine's start, as CLOCK_BOOTTIME does
+        started = int(record.identity.rpartition("-")[2]) / os.sysconf("SC_CLK_TCK")
+        return max(0.0, clock() - started)
+    return max(0.0, time.time() - float(record.identity))
+
+
+def _is_of_launch(process: psutil.Process, launch_id: str) -> bool:
     try:
-        return process.environ().get(LAUNCH_VARIABLE)
+        return bool(launch_id) and process.environ().get(LAUNCH_VARIABLE) == launch_id
     except (psutil.Error, OSError):
-        return None
+        return False
 
 
 def _session_of(process: psutil.Process) -> int | None:
@@ -79,7 +95,7 @@ def members(record: ServerRecord) -> list[psutil.Process]:
     for process in psutil.process_iter():
         with suppress(psutil.Error):
             if process.uids().effective == mine and process.pid != os.getpid():
-                (ours if _launch_of(process) == record.launch_id else others).append(process)
+                (ours if _is_of_launch(process, record.launch_id) else others).append(process)
     if is_alive(record):
         with suppress(psutil.Error):
             ours.append(psutil.Process(record.pid))

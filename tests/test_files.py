@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from pyramid_notebook.errors import UnsafePath
-from pyramid_notebook.files import locked, private_folder, read_private, tail, try_lock, write_private
+from pyramid_notebook.files import locked, private_folder, read_private, tail, try_lock, write_locked, write_private
 
 from .running import wait_until
 
@@ -155,7 +155,7 @@ def test_writing_replaces_a_link_and_leaves_its_target_alone(tmp_path: Path) -> 
 
 def test_a_lock_is_not_taken_through_a_link(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("elsewhere")
-    with pytest.raises(OSError):
+    with pytest.raises(UnsafePath, match="is a link"):
         try_lock(tmp_path / "link")
     assert not (tmp_path / "elsewhere").exists()
 
@@ -183,6 +183,20 @@ def test_a_file_that_is_not_there_has_no_text(tmp_path: Path, missing: str) -> N
 def test_a_text_is_read_as_it_was_written(tmp_path: Path, text: str) -> None:
     write_private(tmp_path / "file", text)
     assert read_private(tmp_path / "file") == text
+
+
+def test_bytes_that_are_no_utf_8_count_as_an_empty_text(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"\xff\xfe{}")
+    assert read_private(tmp_path / "file") == ""
+
+
+def test_a_lock_file_says_what_its_holder_wrote_last(tmp_path: Path) -> None:
+    held = try_lock(tmp_path / "lock")
+    assert held is not None
+    for text in ("a longer text", "short", "", "ümlaut"):
+        write_locked(held, text)
+        assert read_private(tmp_path / "lock") == text
+    os.close(held)
 
 
 def test_a_write_that_fails_leaves_the_old_text_and_nothing_else(tmp_path: Path) -> None:

@@ -12,9 +12,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pyramid_notebook import processes
+from pyramid_notebook import pidfile, processes
 from pyramid_notebook.context import NotebookContext
-from pyramid_notebook.errors import LaunchError, LaunchTimeout, TooManyServers
+from pyramid_notebook.errors import LaunchError, LaunchTimeout, NotAnswering, StopError, TooManyServers
+from pyramid_notebook.files import locked
+from pyramid_notebook.layout import record_file
 from pyramid_notebook.manager import NotebookManager, Stage
 from pyramid_notebook.proxy.upstream import ask
 from pyramid_notebook.record import ServerOptions
@@ -177,15 +179,138 @@ def test_a_server_that_is_too_slow_is_given_up_and_nothing_of_it_stays(make_mana
     assert not [command for command in commands if str(manager.root) in command]
 
 
-def test_a_server_that_hangs_is_replaced_at_the_next_launch(make_manager, monkeypatch):
+def test_a_server_that_is_slow_is_kept_and_the_way_out_is_told(manager, monkeypatch):
     monkeypatch.setattr("pyramid_notebook.manager._ANSWER_SECONDS", 0.5)
+    manager.launch("alice", options())
+    slow = manager.find("alice")
+    os.kill(slow.pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(NotAnswering, match="shut it down and start it anew") as silence:
+            manager.launch("alice", options())
+        assert silence.value.status == 504
+    finally:
+        os.kill(slow.pid, signal.SIGCONT)
+    monkeypatch.undo()
+    manager.launch("alice", options())
+    assert manager.find("alice") == slow
+
+
+def test_a_server_that_never_answers_again_can_be_shut_down_and_started_anew(make_manager):
     manager = make_manager(stop_timeout=1)
     manager.launch("alice", options())
     hung = manager.find("alice")
     os.kill(hung.pid, signal.SIGSTOP)
+    assert manager.stop("alice")
+    assert not processes.is_alive(hung)
+    manager.launch("alice", options())
+
+
+def loading(manager, *, then=signal.SIGCONT):
+    """Begin a launch of alice's server in a web worker that is killed while it loads; a signal goes to the daemon."""
+    worker = subprocess.Popen([sys.executable, "-c", LAUNCH, str(manager.root)], stdout=subprocess.DEVNULL)
+    pid_file = manager.folder("alice").pid_file
+    record = wait_until(lambda: pidfile.read_record(pid_file), "the daemon is there")
+    os.kill(record.pid, then)
+    worker.kill()
+    worker.wait()
+    assert not record.listening
+    return record
+
+
+def test_a_server_that_loads_for_a_dead_web_worker_is_waited_for(manager):
+    record = loading(manager)
+    manager.launch("alice", options())
+    assert manager.find("alice").pid == record.pid
+
+
+def test_a_server_that_hangs_while_it_loads_is_replaced(make_manager):
+    manager = make_manager(start_timeout=10, stop_timeout=1)
+    hung = loading(manager, then=signal.SIGSTOP)
     manager.launch("alice", options())
     assert manager.find("alice").pid != hung.pid
     assert not processes.is_alive(hung)
+
+
+def test_a_server_that_loads_for_a_dead_web_worker_takes_a_place(make_manager):
+    manager = make_manager(max_servers=1, stop_timeout=1)
+    hung = loading(manager, then=signal.SIGSTOP)
+    try:
+        with pytest.raises(TooManyServers):
+            manager.check_place("bob")
+    finally:
+        manager.stop("alice")
+    assert not processes.is_alive(hung)
+    manager.check_place("bob")
+
+
+def test_a_server_whose_record_is_lost_is_stopped(manager):
+    manager.launch("alice", options())
+    lost = manager.find("alice")
+    record_file(manager.folder("alice").pid_file).unlink()
+    assert manager.find("alice") is None
+    assert manager.stop("alice")
+    assert not processes.is_alive(lost)
+
+
+def test_a_server_whose_record_is_lost_is_replaced(make_manager):
+    manager = make_manager(start_timeout=10)
+    manager.launch("alice", options())
+    lost = manager.find("alice")
+    record_file(manager.folder("alice").pid_file).unlink()
+    manager.launch("alice", options())
+    assert manager.find("alice").pid != lost.pid
+    assert not processes.is_alive(lost)
+
+
+@pytest.mark.parametrize("text", ["", "hello", "9" * 5000])
+def test_a_pid_file_that_names_no_process_does_not_keep_a_launch(manager, text):
+    manager._prepare("alice")
+    manager.folder("alice").pid_file.write_text(text)
+    manager.launch("alice", options())
+    assert manager.find("alice")
+
+
+def test_the_folder_of_one_user_that_cannot_be_used_does_not_disturb_the_others(manager, caplog):
+    for name, spoil in {
+        "binary": lambda path: path.write_bytes(b"\xff\xfe\0"),
+        "deep": lambda path: path.write_text("[" * 100_000),
+        "link": lambda path: path.symlink_to("/etc/hostname"),
+        "folder": lambda path: path.mkdir(),
+    }.items():
+        folder = manager._prepare(name)
+        spoil(record_file(folder.pid_file))
+    manager._prepare("locked").lock_file.symlink_to("/nowhere")
+    manager.launch("alice", options())
+    assert [record.user for record in manager.servers()] == ["alice"]
+    manager.sweep()
+    left_out = {message.split()[3].rpartition("/")[2] for message in caplog.messages if "is left out" in message}
+    assert left_out == {"link", "folder", "locked"}
+
+
+def test_a_folder_that_cannot_be_used_is_told_in_words(manager):
+    manager._prepare("alice")
+    (manager.root / ".count.lock").mkdir()
+    with pytest.raises(LaunchError, match=r"its folder cannot be used \(Is a directory\)"):
+        manager.launch("alice", options())
+    manager.folder("alice").lock_file.unlink()
+    manager.folder("alice").lock_file.mkdir()
+    with pytest.raises(StopError, match=r"its folder cannot be used \(Is a directory\)"):
+        manager.stop("alice")
+
+
+def test_a_launch_that_waits_too_long_for_its_turn_to_take_a_place_says_so(manager, monkeypatch):
+    monkeypatch.setattr("pyramid_notebook.manager._COUNT_SECONDS", 0.05)
+    manager._prepare("alice")
+    with locked(manager.root / ".count.lock", timeout=0), pytest.raises(LaunchTimeout, match="Try again"):
+        manager.launch("alice", options())
+
+
+@pytest.mark.parametrize("answer", [[], None, {}, {"path": None}, {"path": 7}, "path"])
+def test_an_answer_without_the_path_of_a_notebook_is_told_in_words(manager, monkeypatch, answer):
+    manager.launch("alice", options())
+    monkeypatch.setattr("pyramid_notebook.manager.ask", lambda *arguments, **options: (200, answer))
+    with pytest.raises(LaunchError, match="could not load the notebook"):
+        manager.launch("alice", options())
 
 
 def test_a_killed_server_is_not_found_and_the_next_launch_starts_it_again_with_all_files(manager):

@@ -47,7 +47,7 @@ Start = Callable[..., subprocess.Popen[str]]
 
 @pytest.fixture
 def launch() -> str:
-    return secrets.token_hex(8)
+    return secrets.token_hex(16)
 
 
 @pytest.fixture
@@ -175,11 +175,30 @@ def test_processes_of_others_and_whoever_asks_are_no_members(start: Start, launc
     assert [member.pid for member in processes.members(record_of(mine.pid, launch))] == [mine.pid]
 
 
-@pytest.mark.parametrize("launch_id", ["", "None"])
+@pytest.mark.parametrize("launch_id", ["", "None", None])
 def test_a_launch_without_a_name_has_no_members(start: Start, launch_id: str) -> None:
     process = start(WAIT, launch=None)
     said(process)
     assert processes.members(ServerRecord(pid=process.pid, identity="gone", launch_id=launch_id)) == []
+
+
+def test_a_process_that_is_gone_is_not_alive_whatever_the_record_lacks(start: Start, launch: str) -> None:
+    process = start("pass")
+    process.communicate()
+    nameless: str = None  # type: ignore[assignment]
+    assert not processes.is_alive(ServerRecord(pid=process.pid, identity=nameless, launch_id=launch))
+
+
+def test_the_age_of_a_process_is_how_long_it_runs(start: Start, launch: str) -> None:
+    began = processes.clock()
+    process = start(WAIT)
+    said(process)
+    record = record_of(process.pid, launch)
+    wait_until(lambda: processes.age(record) > 0.1, "it gets older")
+    assert processes.age(record) <= processes.clock() - began + 0.02  # start times count ticks of 10 ms
+    process.kill()
+    process.wait()
+    assert processes.age(record) == 0
 
 
 def test_memory_is_that_of_all_members(start: Start, launch: str) -> None:

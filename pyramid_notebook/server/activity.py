@@ -2,19 +2,26 @@
 
 Activity is what a person or a program does: running a cell, saving or editing, a request that changes something,
 typing into a terminal. Reading, polling, pings and health checks are none. A busy kernel is activity.
+
+Time is that of a clock that nobody sets. Jupyter notes the activity of kernels and terminals by the system's clock:
+when such a moment has changed, it is believed as far as it lies between our last look and this one.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from jupyter_server.serverapp import ServerApp
 from tornado.ioloop import IOLoop
 
+from ..processes import clock
+
 CONTENTS_EVENTS = "https://events.jupyter.org/jupyter_server/contents_service/v1"
 _READING = frozenset(("GET", "HEAD", "OPTIONS"))
+_LOOK_SECONDS = 60.0
 _CHANGING_ACTIONS = frozenset(("save", "rename", "delete", "copy"))
 
 
@@ -35,18 +42,20 @@ class Activity:
         self.kill_timeout = kill_timeout
         self.max_lifetime = max_lifetime
         self._end = end
-        self.started = self._touched = time.time()
+        self.started = self._touched = self._looked = clock()
+        self._seen: dict[str, datetime] = {}
 
     def watch(self) -> None:
         """Begin to watch; call it when the event loop is about to run."""
         settings = self.app.web_app.settings
         settings["event_logger"].add_listener(schema_id=CONTENTS_EVENTS, listener=self._on_contents_event)
         settings["log_function"] = self._logging(settings["log_function"])
+        self.touch()  # loading was no idleness
         IOLoop.current().add_callback(self._check)
 
     def touch(self) -> None:
         """Note that somebody just did something."""
-        self._touched = time.time()
+        self._touched = clock()
 
     @property
     def busy(self) -> bool:
@@ -62,10 +71,23 @@ class Activity:
         """Seconds since the last activity, 0 while a kernel is busy."""
         if self.busy:
             self.touch()
+        self._look()
+        return max(0.0, clock() - self._touched)
+
+    def _look(self) -> None:
+        now, moments = clock(), self._moments()
+        for name, moment in moments.items():
+            if moment != self._seen.get(name):
+                age = min(max(0.0, time.time() - moment.timestamp()), now - self._looked)
+                self._touched = max(self._touched, now - age)
+        self._looked, self._seen = now, moments
+
+    def _moments(self) -> dict[str, datetime]:
+        """Return when each kernel and terminal was last active, by the system's clock."""
         terminals = getattr(self.app.web_app.settings.get("terminal_manager"), "terminals", {})
-        moments = [item.last_activity for item in self._kernels() if item.trait_has_value("last_activity")]
-        moments += [item.last_activity for item in terminals.values() if hasattr(item, "last_activity")]
-        return max(0.0, time.time() - float(max([self._touched, *(moment.timestamp() for moment in moments)])))
+        kernels = {kernel.kernel_id: kernel for kernel in self._kernels() if kernel.trait_has_value("last_activity")}
+        items = {**kernels, **{f"terminal {name}": terminal for name, terminal in terminals.items()}}
+        return {name: item.last_activity for name, item in items.items() if hasattr(item, "last_activity")}
 
     def _kernels(self) -> list[Any]:
         manager = self.app.kernel_manager
@@ -74,7 +96,7 @@ class Activity:
     def _check(self) -> None:
         remaining = []
         if self.max_lifetime:
-            remaining.append(self.started + self.max_lifetime - time.time())
+            remaining.append(self.started + self.max_lifetime - clock())
             if remaining[-1] <= 0:
                 self._end(f"it has reached its maximum life time of {self.max_lifetime} seconds")
                 return
@@ -84,7 +106,9 @@ class Activity:
                 self._end(f"nothing happened for {self.kill_timeout} seconds")
                 return
         if remaining:
-            IOLoop.current().call_later(max(0.05, min(remaining)), self._check)
+            # seldom looks would leave much room for a wrong clock
+            pause = min(*remaining, _LOOK_SECONDS, self.kill_timeout / 10 or _LOOK_SECONDS)
+            IOLoop.current().call_later(max(0.05, pause), self._check)
 
     async def _on_contents_event(self, logger: Any, schema_id: str, data: dict[str, Any]) -> None:
         if data.get("action") in _CHANGING_ACTIONS:

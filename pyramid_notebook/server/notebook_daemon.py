@@ -21,11 +21,10 @@ import os
 import secrets
 import socket
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from pathlib import Path
 from typing import IO
@@ -35,9 +34,9 @@ if sys.path and Path(sys.path[0] or ".").resolve() == Path(__file__).resolve().p
 
 from pyramid_notebook import pidfile, processes
 from pyramid_notebook.errors import StopError, UnsafePath
-from pyramid_notebook.files import private_folder, read_private, tail, try_lock, write_private
-from pyramid_notebook.layout import UserFolder
-from pyramid_notebook.pidfile import State
+from pyramid_notebook.files import make_scratch, private_folder, read_private, tail, try_lock, write_private
+from pyramid_notebook.layout import UserFolder, daemon_lock_file
+from pyramid_notebook.pidfile import Examined, State
 from pyramid_notebook.record import LAUNCH_VARIABLE, ServerOptions, ServerRecord
 
 STOP_SECONDS = 10.0
@@ -113,7 +112,7 @@ def prepare(arguments: Arguments) -> int:
             private_folder(path)
             if not os.access(path, os.W_OK | os.X_OK):
                 raise UnsafePath(f"The folder {path} cannot be written to.")
-        lock = try_lock(arguments.pid_file.with_name(arguments.pid_file.name + ".lock"))
+        lock = try_lock(daemon_lock_file(arguments.pid_file))
         found = pidfile.examine(arguments.pid_file)
     except (UnsafePath, OSError) as error:
         raise Failure(Exit.FOLDER, f"Cannot use the folder: {error}") from error
@@ -128,11 +127,24 @@ def prepare(arguments: Arguments) -> int:
             "Remove the file if that is right.",
         )
     if found.state is State.STALE:
-        say(f"Removed a stale pid file: process {found.pid} is gone.")
+        say(f"Removed a stale pid file: {_gone(found)}.")
         pidfile.stop(arguments.pid_file, timeout=STOP_SECONDS)
     if arguments.port and not _port_is_free(arguments.port):
         raise Failure(Exit.PORT, f"Port {arguments.port} is busy. Choose another one, or 0 for a unix socket.")
+    try:
+        pidfile.hold(lock, _this_process())  # from now on it can be found and ended, whatever becomes of our caller
+    except OSError as error:
+        raise Failure(Exit.FOLDER, f"Cannot use the folder: {error}") from error
     return lock
+
+
+def _this_process() -> ServerRecord:
+    identity = processes.identity(os.getpid()) or ""
+    return ServerRecord(pid=os.getpid(), identity=identity, launch_id=secrets.token_hex(16), started=time.time())
+
+
+def _gone(found: Examined) -> str:
+    return "it names no process" if found.pid is None else f"process {found.pid} is gone"
 
 
 def start(arguments: Arguments) -> int:
@@ -172,26 +184,24 @@ def _become_daemon(arguments: Arguments, lock: int, writing: int) -> None:
             os.write(writing, _READY)
             os.close(writing)
 
-        code = serve(arguments, ready)
+        code = serve(arguments, lock, ready)
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)  # the caller's exit handlers are not ours
 
 
-def serve(arguments: Arguments, ready: Callable[[], None]) -> int:
+def serve(arguments: Arguments, lock: int, ready: Callable[[], None]) -> int:
     """Run the server in this process until it ends; returns the exit code."""
-    os.environ[LAUNCH_VARIABLE] = secrets.token_hex(16)
+    this = _this_process()
+    os.environ[LAUNCH_VARIABLE] = this.launch_id
     text = read_private(arguments.folder.options_file)
-    options = ServerOptions.from_json(text) if text else ServerOptions(user=arguments.folder.path.name)
-    record = ServerRecord(
-        pid=os.getpid(),
-        identity=processes.identity(os.getpid()) or "",
-        launch_id=os.environ[LAUNCH_VARIABLE],
+    options = ServerOptions(user=arguments.folder.path.name) if text is None else ServerOptions.from_json(text)
+    record = replace(
+        this,
         user=options.user,
         base_url=options.base_url,
-        scratch=tempfile.mkdtemp(prefix="pnb-", dir=_short_temporary_folder()),
+        scratch=str(make_scratch()),
         secret=secrets.token_urlsafe(32),
-        started=time.time(),
         kill_timeout=arguments.kill_timeout,
         max_lifetime=options.max_lifetime,
     )
@@ -202,9 +212,10 @@ def serve(arguments: Arguments, ready: Callable[[], None]) -> int:
         pidfile.remember(arguments.pid_file, record)
         ready()
 
-    pidfile.remember(arguments.pid_file, record)
-    write_private(arguments.pid_file, f"{record.pid}\n")
     try:
+        pidfile.hold(lock, record)
+        pidfile.remember(arguments.pid_file, record)
+        write_private(arguments.pid_file, f"{record.pid}\n")
         _skip_slow_import()
         from pyramid_notebook.server.application import run
 
@@ -217,10 +228,10 @@ def serve(arguments: Arguments, ready: Callable[[], None]) -> int:
 
 def foreground(arguments: Arguments) -> int:
     """Run the server in the foreground, with its log on the terminal."""
-    prepare(arguments)
+    lock = prepare(arguments)
     os.umask(0o077)
     os.chdir(arguments.folder.runtime)
-    return serve(arguments, lambda: say(f"Serving: pid {os.getpid()}. Press Ctrl-C twice to end."))
+    return serve(arguments, lock, lambda: say(f"Serving: pid {os.getpid()}. Press Ctrl-C twice to end."))
 
 
 def stop(arguments: Arguments) -> int:
@@ -252,13 +263,13 @@ def status(arguments: Arguments) -> int:
     if found.state is State.ABSENT:
         raise Failure(Exit.NOT_RUNNING, "Not running.")
     if found.state is State.STALE:
-        raise Failure(Exit.STALE, f"Not running, but {arguments.pid_file} is there: process {found.pid} is gone.")
+        raise Failure(Exit.STALE, f"Not running, but {arguments.pid_file} is there: {_gone(found)}.")
     if found.state is State.FOREIGN or found.record is None:
         raise Failure(Exit.FOREIGN, f"{arguments.pid_file} names process {found.pid}, which is no notebook daemon.")
     record = found.record
     say(f"pid:     {record.pid}")
     say(f"address: {record.address}")
-    say(f"uptime:  {time.time() - record.started:.0f} s")
+    say(f"uptime:  {processes.age(record):.0f} s")
     say(f"idle:    {_idle(record)}")
     say(f"memory:  {processes.memory(record) / 1e6:.0f} MB")
     return Exit.OK
@@ -282,12 +293,6 @@ def _log(path: Path) -> Iterator[IO[str]]:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "a", encoding="utf-8") as file:
         yield file
-
-
-def _short_temporary_folder() -> str:
-    # a socket's path has at most 107 bytes (unix(7)); those of kernels take up to 60 below their folder
-    folder = tempfile.gettempdir()
-    return folder if len(os.fsencode(folder)) <= 32 else "/tmp"  # noqa: S108 - mkdtemp makes it safe
 
 
 def _port_is_free(port: int) -> bool:

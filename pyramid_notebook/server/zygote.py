@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 from setproctitle import getproctitle, setproctitle
 
 _REQUEST_BYTES = 64 * 1024
+_ACKNOWLEDGED = b"\x06"  # ASCII: acknowledge
 #: What a user server loads, beside what these load.
 _PRELOADED = (
     "pyramid_notebook.server.application",
@@ -35,7 +36,8 @@ def serve(control: socket.socket, command: Callable[[Sequence[str]], int]) -> in
     """Fork a process for each request until the other end of the socket is closed.
 
     A request is one message: a JSON list of arguments, with a descriptor that gets what the command prints and then,
-    after a zero byte, its exit code in decimal.
+    after a zero byte, its exit code in decimal. Before all that, and before the fork, it gets one byte,
+    ASCII's ACK: without it the request is not served any more once this process has ended.
 
     Args:
         control: a ``SOCK_SEQPACKET`` socket.
@@ -52,6 +54,11 @@ def serve(control: socket.socket, command: Callable[[Sequence[str]], int]) -> in
         message, descriptors, _, _ = socket.recv_fds(control, _REQUEST_BYTES, 1)
         if not message:
             return 0
+        try:
+            os.write(descriptors[0], _ACKNOWLEDGED)
+        except OSError:  # whoever asked does not wait any more
+            os.close(descriptors[0])
+            continue
         child = os.fork()
         if child == 0:
             if os.fork():  # the grandchild is init's to reap

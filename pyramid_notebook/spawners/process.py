@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
-from .. import pidfile
+from .. import pidfile, processes
 from ..errors import LaunchError, LaunchTimeout
 from ..files import tail, write_private
 from ..layout import UserFolder
@@ -15,6 +16,7 @@ from .zygote import Zygote
 
 _DAEMON = Path(__file__).parent.parent / "server" / "notebook_daemon.py"
 _ALREADY_RUNNING = 4
+_POLL_SECONDS = 0.05
 
 
 class ProcessSpawner:
@@ -40,6 +42,25 @@ class ProcessSpawner:
         """Return the record of the server that runs and listens; the manager calls it for each request."""
         record = pidfile.running(folder.pid_file)
         return record if record and record.listening else None
+
+    def loaded(self, folder: UserFolder) -> ServerRecord | None:
+        """Return the record of the server that runs, when somebody else began to start it: wait until it listens.
+
+        One that takes longer than ``start_timeout``, from its own start on, is stopped. The manager calls it with the
+        user's lock held.
+
+        Raises:
+            StopError: it cannot be stopped.
+        """
+        deadline = None
+        while (record := pidfile.running(folder.pid_file)) and not record.listening:
+            if deadline is None:
+                deadline = time.monotonic() + max(0.0, self.start_timeout - processes.age(record))
+            if time.monotonic() >= deadline:
+                self.stop(folder)
+                return None
+            time.sleep(_POLL_SECONDS)
+        return record
 
     def start(self, folder: UserFolder, options: ServerOptions, *, port: int, kill_timeout: int) -> ServerRecord:
         """Start a server; the manager calls it with the user's lock held.
@@ -67,8 +88,8 @@ class ProcessSpawner:
             raise LaunchTimeout(message, log=tail(folder.stderr_log)) from None
         except OSError as error:
             raise LaunchError(f"The interpreter {self.python} cannot be run: {error.strerror}.") from error
-        record = self.find(folder)
-        if record and done.returncode in (0, _ALREADY_RUNNING):
+        record = self.loaded(folder) if done.returncode in (0, _ALREADY_RUNNING) else None
+        if record:
             return record
         reason = done.stderr.decode("utf-8", "replace").partition("\n")[0]
         raise LaunchError(

@@ -8,12 +8,19 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
 
 from pyramid_notebook import processes
 from pyramid_notebook.errors import UpstreamError
 from pyramid_notebook.proxy.upstream import exchange
 from pyramid_notebook.record import SECRET_HEADER, ServerRecord
+from pyramid_notebook.server import activity as activity_module
+from pyramid_notebook.server.activity import Activity
 
 from ..running import wait_until
 from .daemons import Daemon, daemon_in
@@ -163,3 +170,75 @@ def test_the_switch_works_again_after_the_process_was_stopped_for_a_while(folder
         for number in (signal.SIGSTOP, signal.SIGCONT):
             os.kill(record.pid, number)
         wait_until_ended(daemon, record)
+
+
+class Clocks:
+    """A server with one terminal, the clock that nobody sets, and the system's clock that somebody sets."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, kill_timeout: int = 3600, max_lifetime: int = 0) -> None:
+        self.steady, self.system = 1000.0, 1.6e9
+        self.terminal = SimpleNamespace(last_activity=self.moment())
+        self.ends: list[str] = []
+        self.pauses: list[float] = []
+        monkeypatch.setattr(activity_module, "clock", lambda: self.steady)
+        monkeypatch.setattr(activity_module, "time", SimpleNamespace(time=lambda: self.system))
+        loop = SimpleNamespace(call_later=lambda pause, callback: self.pauses.append(pause))
+        monkeypatch.setattr(activity_module, "IOLoop", SimpleNamespace(current=lambda: loop))
+        app: Any = SimpleNamespace(
+            kernel_manager=SimpleNamespace(list_kernel_ids=list),
+            web_app=SimpleNamespace(
+                settings={"terminal_manager": SimpleNamespace(terminals={"1": self.terminal})}
+            ),
+        )
+        self.activity = Activity(app, kill_timeout=kill_timeout, max_lifetime=max_lifetime, end=self.ends.append)
+
+    def moment(self) -> datetime:
+        return datetime.fromtimestamp(self.system, UTC)
+
+    def use(self) -> None:
+        self.terminal.last_activity = self.moment()
+
+    def go_on(self, seconds: float) -> None:
+        """Let time pass, and look as often as the activity wants it."""
+        end = self.steady + seconds
+        while self.steady < end and not self.ends:
+            self.activity._check()
+            pause = min(self.pauses[-1], end - self.steady)
+            self.steady += pause
+            self.system += pause
+
+
+@pytest.mark.parametrize("jump", [4000, -4000, 10**8])
+@pytest.mark.parametrize("before", [True, False], ids=["used, then set", "set, then used"])
+def test_a_server_that_was_just_used_outlives_a_clock_that_is_set(
+    monkeypatch: pytest.MonkeyPatch, jump: int, before: bool
+) -> None:
+    clocks = Clocks(monkeypatch)
+    clocks.go_on(3000)
+    if before:
+        clocks.use()
+    clocks.system += jump
+    if not before:
+        clocks.use()
+    clocks.go_on(3500)
+    assert clocks.ends == []
+    clocks.go_on(200)
+    assert clocks.ends == ["nothing happened for 3600 seconds"]
+
+
+def test_the_maximum_life_time_is_not_moved_by_a_clock_that_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    clocks = Clocks(monkeypatch, kill_timeout=0, max_lifetime=100)
+    clocks.system += 4000
+    clocks.go_on(90)
+    assert clocks.ends == []
+    clocks.system -= 10**6
+    clocks.go_on(20)
+    assert clocks.ends == ["it has reached its maximum life time of 100 seconds"]
+
+
+def test_what_was_used_between_two_looks_counts_from_when_it_was_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    clocks = Clocks(monkeypatch)
+    assert clocks.activity.idle == 0
+    clocks.steady, clocks.system = clocks.steady + 50, clocks.system + 50
+    clocks.terminal.last_activity = clocks.moment() - timedelta(seconds=20)
+    assert clocks.activity.idle == pytest.approx(20)

@@ -229,7 +229,7 @@ def test_a_start_while_another_one_is_under_way_is_told(daemon: Daemon) -> None:
 
 
 def make_stale(daemon: Daemon, pid: int) -> None:
-    pidfile.remember(daemon.pid_file, ServerRecord(pid=pid, identity="boot-1", launch_id="cafe"))
+    pidfile.remember(daemon.pid_file, ServerRecord(pid=pid, identity="boot-1", launch_id="cafe" * 8))
     daemon.pid_file.write_text(str(pid))
 
 

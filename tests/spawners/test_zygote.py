@@ -126,15 +126,32 @@ def test_a_killed_zygote_is_replaced_by_the_next_command(
     assert (done.returncode, done.stderr) == (3, b"Not running.\n")
 
 
-def test_a_zygote_that_does_not_answer_in_time_is_given_up(
-    zygote: Zygote, process: psutil.Process, users: list[UserFolder]
+def test_a_zygote_that_is_stopped_is_killed_and_replaced_and_serves_nothing_later(
+    zygote: Zygote,
+    process: psutil.Process,
+    others: set[psutil.Process],
+    users: list[UserFolder],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    arguments = ["start", str(users[0].pid_file), str(users[0].path), "0", "0"]
+    assert zygote.run(["status", str(users[0].pid_file)], timeout=PATIENCE)
     process.suspend()
-    try:
-        with pytest.raises(subprocess.TimeoutExpired):
-            zygote.run(["status", str(users[0].pid_file)], timeout=0.1)
-    finally:
-        process.resume()
+    monkeypatch.setattr("pyramid_notebook.spawners.zygote._ACKNOWLEDGE_SECONDS", 0.2)
+    monkeypatch.setattr("pyramid_notebook.spawners.zygote._LOAD_SECONDS", 0)
+    assert zygote.run(arguments, timeout=PATIENCE) is None
+    assert not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    assert not users[0].path.exists()
+    monkeypatch.undo()
+    assert len(zygotes() - others) == 1
+    start(zygote, users[1])
+    assert pidfile.running(users[0].pid_file) is None
+
+
+def test_a_command_that_takes_too_long_is_given_up(zygote: Zygote, users: list[UserFolder]) -> None:
+    arguments = ["start", str(users[0].pid_file), str(users[0].path), "0", "0"]
+    with pytest.raises(subprocess.TimeoutExpired):
+        zygote.run(arguments, timeout=0.01)
+    wait_until(lambda: (record := pidfile.running(users[0].pid_file)) and record.listening, "it came up nevertheless")
 
 
 @pytest.mark.parametrize("command", [["/nowhere/python"], [sys.executable, "-c", "raise SystemExit(1)"]])
