@@ -16,8 +16,8 @@ from ..layout import UserFolder
 from ..record import ServerOptions, ServerRecord
 from .activity import Activity
 from .config import environment, server_config
-from .documents import flush
 from .extension import SETTING, ServerState
+from .saving import Saving
 
 #: Exit code after the dead-man switch.
 IDLE_EXIT_CODE = 66
@@ -31,7 +31,9 @@ class NotebookServerApp(ServerApp):
 
     async def cleanup_extensions(self) -> None:
         """Save what is open, then let the extensions go."""
-        await flush(self)
+        state = self.web_app.settings[SETTING]
+        for document in await state.saving.save_all():
+            self.log.error("%s is not saved at the end: %s", document["path"], document["reason"])
         await super().cleanup_extensions()
 
 
@@ -70,9 +72,15 @@ def run(
         app.stop()
 
     activity = Activity(app, kill_timeout=record.kill_timeout, max_lifetime=record.max_lifetime, end=end)
-    state = ServerState(app, options, activity, folder.runtime / "data")
+    saving = Saving(app, folder.runtime / "unsaved")
+    state = ServerState(app, options, activity, saving, folder.runtime / "data")
     app.tornado_settings = {SETTING: state, "page_config_data": {}}
     app.initialize(argv=list(extra))
-    app.io_loop.add_callback(ready, record)  # runs after the callback that binds the socket
+
+    async def begin() -> None:
+        await saving.begin()
+        ready(record)
+
+    app.io_loop.add_callback(begin)  # runs after the callback that binds the socket
     app.start()
     return IDLE_EXIT_CODE if ended else 0

@@ -10,6 +10,7 @@ from traitlets.config import Config
 from ..context import NotebookContext
 from ..layout import UserFolder
 from ..record import ServerOptions, ServerRecord
+from .collaboration import missing_names
 from .contents import AtomicFileManager
 from .identity import DoorIdentityProvider
 from .websocket import PromptWebsocketConnection
@@ -94,6 +95,8 @@ def server_config(options: ServerOptions, folder: UserFolder, record: ServerReco
 
 def _keep_state_out_of_work(config: Config, folder: UserFolder) -> None:
     config.SQLiteYStore.db_path = str(folder.runtime / "documents.db")
+    if not missing_names():
+        config.YDocExtension.document_save_delay = None  # `saving.py` saves
     config.YDocExtension.session_store_path = str(folder.runtime / "collaboration.json")
     config.BaseFileIdManager.db_path = str(folder.runtime / "file_id.db")
     config.ArbitraryFileIdManager.db_path = str(folder.runtime / "file_id.db")

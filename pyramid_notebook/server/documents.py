@@ -13,6 +13,8 @@ from typing import Any
 from jupyter_core.utils import ensure_async
 from jupyter_server.serverapp import ServerApp
 
+from .collaboration import extension
+
 #: Takes the content of a notebook (nbformat 4.5) and returns the new one, or None to leave it as it is.
 Change = Callable[[dict[str, Any]], dict[str, Any] | None]
 
@@ -43,42 +45,8 @@ async def save_notebook(app: ServerApp, path: str, content: dict[str, Any]) -> N
     await ensure_async(app.contents_manager.save(model, path))
 
 
-async def flush(app: ServerApp) -> None:
-    """Write every shared document that differs from its file; called before the server ends."""
-    collaboration = _collaboration(app)
-    if collaboration is None:
-        return
-    for room in list(collaboration.ywebsocket_server.rooms.values()):
-        kind = getattr(room, "file_type", None)
-        if kind is None:  # a room without a file, such as the one of who is here
-            continue
-        document = await collaboration.get_document(room_id=room.room_id, copy=True)
-        try:
-            await _flush_one(app, collaboration, room, document, kind)
-        except Exception:
-            # one document that cannot be written must not cost the others
-            app.log.exception("The document of room %s could not be saved", room.room_id)
-
-
-async def _flush_one(app: ServerApp, collaboration: Any, room: Any, document: Any, kind: str) -> None:
-    path = app.web_app.settings["file_id_manager"].get_path(room.room_id.rpartition(":")[2])
-    if document is None or path is None:
-        return
-    content = await document.aget()
-    stored = await ensure_async(app.contents_manager.get(path, content=True, type=kind, format=room.file_format))
-    if content != stored["content"]:
-        app.log.info("Saving %s before the end", path)
-        model = {"type": kind, "format": room.file_format, "content": content}
-        await ensure_async(app.contents_manager.save(model, path))
-
-
-def _collaboration(app: ServerApp) -> Any:
-    apps = app.extension_manager.extension_apps.get("jupyter_server_ydoc", set())
-    return next(iter(apps), None)
-
-
 async def _shared_document(app: ServerApp, path: str) -> Any:
-    collaboration = _collaboration(app)
+    collaboration = extension(app)
     if collaboration is None:
         return None
     return await collaboration.get_document(path=path, content_type="notebook", file_format="json", copy=False)

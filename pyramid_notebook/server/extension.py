@@ -23,6 +23,7 @@ from .activity import Activity
 from .config import LABEXTENSIONS
 from .contexts import install
 from .outcome import OutcomeReporter
+from .saving import Saving
 
 SETTING = "pyramid_notebook"
 
@@ -34,6 +35,7 @@ class ServerState:
     app: ServerApp
     options: ServerOptions
     activity: Activity
+    saving: Saving
     data_folder: Path
     installing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -61,6 +63,15 @@ class StatusHandler(DoorHandler):
         activity = self.state.activity
         kernels = len(self.state.app.kernel_manager.list_kernel_ids())
         self.finish(json.dumps({"idle": activity.idle, "busy": activity.busy, "kernels": kernels}))
+
+
+class SaveHandler(DoorHandler):
+    """``POST -/save``: all open documents are saved now, before a stop for example."""
+
+    @authenticated
+    async def post(self) -> None:
+        """Answer with ``unsaved``, a list of the documents that could not be saved: ``path`` and ``reason`` of each."""
+        self.finish(json.dumps({"unsaved": await self.state.saving.save_all()}))
 
 
 class ContextHandler(DoorHandler):
@@ -112,6 +123,7 @@ def _load_jupyter_server_extension(app: ServerApp) -> None:
         [
             (url_path_join(base, "-/status"), StatusHandler),
             (url_path_join(base, "-/context"), ContextHandler),
+            (url_path_join(base, "-/save"), SaveHandler),
         ],
     )
     state.activity.watch()

@@ -83,7 +83,7 @@ def test_the_dead_man_switch_saves_what_was_typed(folder: Path) -> None:
         wait_until(lambda: not processes.is_alive(record), "the server ended")
         # the last letters may have been on their way when it ended
         assert len(typed) - 4 <= len(source(daemon.cells(path)[-1])) <= len(typed)
-        assert "before the end" in daemon.log
+        assert "This server ends" in daemon.log
 
 
 def test_a_document_that_nobody_changed_is_not_written(daemon: Daemon) -> None:
