@@ -10,6 +10,7 @@
      │   ├─ LaunchTimeout      ... within ``start_timeout``
      │   │   └─ NotAnswering   ... because one is there already that does not answer; only the user may end it
      │   └─ TooManyServers     ... because ``max_servers`` are running already
+     ├─ Unsaved                documents could not be saved before a stop; nothing was stopped
      ├─ StopError              a user server is still there after TERM and KILL
      ├─ Refused                a request from a foreign origin, or without the right to pass
      │   └─ Unasked            ... that nothing shows to be the user's own wish
@@ -100,6 +101,22 @@ class TooManyServers(LaunchError):
         )
         self.maximum = maximum
         self.retry_after = retry_after
+
+
+class Unsaved(NotebookError):
+    """Documents could not be saved before a stop; nothing was stopped.
+
+    Args:
+        reasons: why, for the path of each document.
+    """
+
+    status = 409
+    reason = "unsaved"
+
+    def __init__(self, reasons: dict[str, str]) -> None:
+        lines = "; ".join(f"{path} ({reason})" for path, reason in reasons.items())
+        super().__init__(f"Your notebook still runs, because this could not be saved: {lines}.")
+        self.reasons = reasons
 
 
 class StopError(NotebookError):

@@ -15,6 +15,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import wraps
+from http import HTTPStatus
 from typing import Any
 
 from pyramid.httpexceptions import HTTPForbidden, HTTPNotFound, HTTPSeeOther
@@ -24,10 +25,12 @@ from .context import NotebookContext
 from .door import Door, door_of
 from .errors import (
     LaunchError,
+    NotAnswering,
     NotebookError,
     StopError,
     Unasked,
     UnsafePath,
+    Unsaved,
     UpstreamBusy,
     UpstreamError,
     UpstreamGone,
@@ -38,6 +41,7 @@ from .pages import Form, error_answer, page, wants_html
 from .proxy.connection import forget
 from .proxy.http import forward
 from .proxy.target import raw_target
+from .proxy.upstream import ask
 from .proxy.websocket import is_upgrade, serve_websocket
 from .record import ServerOptions, ServerRecord
 from .security import (
@@ -52,6 +56,8 @@ from .security import (
 
 _ASSETS = {"launch.js": "text/javascript", "page.css": "text/css"}
 _PRIVATE = "-/"
+_ANYWAY = "notebook_anyway"  # sent by who was told what cannot be saved
+_SAVE_SECONDS = 15.0
 _WAIT = "notebook_launch"  # a browser without scripts sends it, and gets no page before the notebook is there
 
 
@@ -94,14 +100,15 @@ def launch_notebook(
 def shutdown_notebook(request: Any, username: str) -> None:
     """Shut a user's server down, with everything that it started: documented view function.
 
-    Open documents are saved first. The view that calls it says what to show then, usually a redirect.
+    Open documents are saved first; where one cannot be, it returns a page that says why and asks, else None. The view
+    that calls it says what to show then, usually ``return shutdown_notebook(...) or HTTPSeeOther(...)``.
 
     Args:
         request: the request; one that changes something, so a GET that a foreign page caused is refused.
         username: whose server.
     """
     require_own_navigation(request)
-    _stop(door_of(request), username)
+    _save_and_stop(request, username)
 
 
 @_tells_errors
@@ -182,10 +189,12 @@ def _private(request: Any, username: str, action: str) -> Response:
         response.cache_control.no_cache = True
         return response
     if request.method == "POST" and action == "stop":
-        _stop(door, username)
+        _save_and_stop(request, username)
         location = _home_url(request, door)
         return HTTPSeeOther(location) if wants_html(request) else Response(json_body={"location": location})
-    if request.method == "POST" and action == "start":
+    if request.method == "POST" and action in ("start", "restart"):
+        if action == "restart":  # what does not answer cannot save
+            _stop(door, username)
         options = door.manager.last_options(username)
         if options is None:
             options = _options(request, username, NotebookContext.from_mapping({}), _base_url(request, username))
@@ -234,6 +243,21 @@ def _step(progress: Progress, goal: str) -> dict[str, str]:
     return step | {"location": goal or progress.path} if progress.path else step
 
 
+def _save_and_stop(request: Any, username: str) -> None:
+    """Stop a user's server when all is saved, or the user does not mind."""
+    door = door_of(request)
+    record = door.manager.find(username)
+    if record and request.params.get(_ANYWAY) != "yes":
+        try:
+            status, answer = ask(record, "POST", f"{record.base_url}-/save", timeout=_SAVE_SECONDS)
+        except UpstreamError:  # it is gone or hangs: then nothing can be saved
+            status, answer = 0, {}
+        unsaved = answer.get("unsaved") if status == HTTPStatus.OK and isinstance(answer, dict) else None
+        if unsaved:
+            raise Unsaved({item["path"]: item["reason"] for item in unsaved})
+    _stop(door, username)
+
+
 def _stop(door: Door, username: str) -> None:
     record = door.manager.find(username)
     try:
@@ -269,6 +293,11 @@ def _home_url(request: Any, door: Door) -> str:
 
 def _again(request: Any, username: str, error: NotebookError) -> Form | None:
     """Return what the button of an error's page sends: the same once more, or the start of a server that is gone."""
+    if isinstance(error, NotAnswering):
+        return Form("Shut it down and start anew", "post", f"{_base_url(request, username)}{_PRIVATE}restart", [])
+    if isinstance(error, Unsaved):
+        form = _same_form(request)
+        return replace(form, label="Shut down all the same", fields=[*form.fields, (_ANYWAY, "yes")])
     if isinstance(error, (LaunchError, StopError, UnsafePath, Unasked)):
         return _same_form(request)
     if not isinstance(error, UpstreamError):

@@ -159,9 +159,8 @@ def test_a_folder_that_cannot_be_made_is_told_in_each_form(site):
     folder.unlink()
 
 
-def test_an_unforeseen_failure_is_logged_and_tells_nothing_but_that(site, caplog):
-    options = site.manager.folder("kurt").options_file
-    options.mkdir(parents=True)
+def test_an_unforeseen_failure_is_logged_and_tells_nothing_but_that(site, caplog, monkeypatch):
+    monkeypatch.setattr("pyramid_notebook.manager.ProcessSpawner.start", lambda *_given, **_more: 1 / 0)
     *_, last = site.ask("POST", "/shell", STREAM, user="kurt").lines
     assert last == {"stage": "failed", "message": "Your notebook could not be opened: the site's log says why."}
     assert "A launch failed" in caplog.text
