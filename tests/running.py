@@ -23,6 +23,7 @@ from pyramid_notebook.settings import Settings
 ROOT = Path(__file__).parent.parent
 DEMO_INI = ROOT / "pyramid_notebook" / "demo" / "development.ini"
 
+CHROMEDRIVER = Path("/usr/bin/chromedriver")
 CHROMIUM_FLAGS = (
     "--headless=new",
     "--no-sandbox",
@@ -141,16 +142,27 @@ def demo_site(settings: dict[str, str] | None = None) -> Iterator[Site]:
                 site.manager.stop(record.user)
 
 
-@contextmanager
-def chromium() -> Iterator[webdriver.Chrome]:
-    """Run a headless Chromium with an empty profile."""
+def chromium_options(*flags: str) -> webdriver.ChromeOptions:
+    """Return how Chromium runs here; what a page writes to its console is kept."""
     options = webdriver.ChromeOptions()
     options.binary_location = "/usr/bin/chromium"
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    for flag in (*CHROMIUM_FLAGS, *flags):
+        options.add_argument(flag)
+    return options
+
+
+def chromium_service() -> Service:
+    """Return Debian's chromedriver, or where there is none, the one that Selenium finds."""
+    return Service(str(CHROMEDRIVER)) if CHROMEDRIVER.exists() else Service()
+
+
+@contextmanager
+def chromium() -> Iterator[webdriver.Chrome]:
+    """Run a headless Chromium with an empty profile."""
     with tempfile.TemporaryDirectory(prefix="pnb-chromium-", ignore_cleanup_errors=True) as profile:
-        for flag in (*CHROMIUM_FLAGS, f"--user-data-dir={profile}"):
-            options.add_argument(flag)
-        driver = webdriver.Chrome(options=options, service=Service("/usr/bin/chromedriver"))
+        options = chromium_options(f"--user-data-dir={profile}")
+        driver = webdriver.Chrome(options=options, service=chromium_service())
         try:
             yield driver
         finally:

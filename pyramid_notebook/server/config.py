@@ -94,6 +94,7 @@ def server_config(options: ServerOptions, folder: UserFolder, record: ServerReco
 
 
 def _keep_state_out_of_work(config: Config, folder: UserFolder) -> None:
+    config.YDocExtension.ystore_class = "pyramid_notebook.server.history.CompleteHistory"
     config.SQLiteYStore.db_path = str(folder.runtime / "documents.db")
     if not missing_names():
         config.YDocExtension.document_save_delay = None  # `saving.py` saves

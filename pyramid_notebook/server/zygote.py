@@ -2,7 +2,9 @@
 
 Loading Jupyter is most of the time that a user server needs to start, and most of its memory. Here it is done once;
 each daemon is a fork that shares what was loaded. The zygote never runs a thread, an event loop or a server itself:
-none of these would survive a fork. It lives as long as the other end of its socket is open.
+none of these would survive a fork. Nor does it make a shared document: all forks would write to theirs under one
+client id, which pycrdt draws from a generator that a fork copies. It lives as long as the other end of its socket is
+open.
 """
 
 from __future__ import annotations

@@ -50,6 +50,9 @@ class Stop(APIHandler):
         if self.get_cookie("refuse"):
             self.set_status(503)
             self.finish({"message": "The site is closed today."})
+        elif self.get_cookie("unsaved") and not self.get_query_argument("notebook_anyway", ""):
+            self.set_status(409)
+            self.finish({"error": "unsaved", "message": "The disk is full."})
         else:
             self.finish({"location": base + "api/status?left"})
     def get(self):
@@ -282,6 +285,19 @@ def test_a_shut_down_is_not_held_up_by_a_save_that_the_page_has_not_heard_of(sit
     site.choose_shut_down()
     site.press(".jp-Dialog button", "Shut down")
     site.wait(lambda: site.browser.current_url == f"{site.root}{BASE}api/status?left")
+
+
+def test_a_shut_down_that_would_lose_work_asks_once_more(site: Site) -> None:
+    site.open(DOCUMENT[site.ui])
+    site.browser.add_cookie({"name": "unsaved", "value": "yes"})
+    try:
+        site.choose_shut_down()
+        site.press(".jp-Dialog button", "Shut down")
+        site.wait(lambda: any("The disk is full. Shut down all the same?" in one.text for one in site.find(".jp-Dialog")))
+        site.press(".jp-Dialog button", "Shut down")
+        site.wait(lambda: site.browser.current_url == f"{site.root}{BASE}api/status?left")
+    finally:
+        site.browser.delete_cookie("unsaved")
 
 
 class GoneDoor(ThreadingHTTPServer):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -165,3 +165,19 @@ def test_without_a_warm_up_nothing_is_begun(others: set[psutil.Process]) -> None
     cold = Zygote([sys.executable, "-P", SCRIPT])
     assert cold.run(["status", "/nowhere/notebook.pid"], timeout=PATIENCE) is None
     assert zygotes() == others
+
+
+def test_what_it_loads_makes_no_shared_document(run_python: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+    done = run_python("""
+import importlib, sys
+sys.modules["rfc3987_syntax"] = None
+import pycrdt
+def refuse(*given, **more):
+    raise AssertionError("a shared document")
+pycrdt.Doc.__init__ = refuse
+from pyramid_notebook.server.zygote import _PRELOADED
+for name in _PRELOADED:
+    importlib.import_module(name)
+print("loaded")
+""")
+    assert done.stdout == "loaded\n", done.stderr

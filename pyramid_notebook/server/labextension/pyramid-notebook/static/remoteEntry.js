@@ -9,7 +9,9 @@
   "use strict";
 
   const SHUT_DOWN = "pyramid-notebook:shutdown";
+  const ANYWAY = "?notebook_anyway=yes";
   const SAVE_SECONDS = 10;
+  const RETRY_SECONDS = 2;
   const NO_SERVER = [424, 502, 503, 504];
   const STYLE = `
     #pyramid-notebook-home { display: flex; align-items: center; flex: none; padding: 0 12px; }
@@ -44,7 +46,8 @@
     });
     const answer = (await response.json().catch(() => null)) ?? {};
     if (!response.ok) {
-      throw new Error(answer.message || `The site answered ${response.status} ${response.statusText}`.trim() + ".");
+      const message = answer.message || `The site answered ${response.status} ${response.statusText}`.trim() + ".";
+      throw Object.assign(new Error(message), { reason: answer.error });
     }
     return answer;
   }
@@ -101,20 +104,36 @@
     return answer.button.accept;
   }
 
+  /** Let the door stop the user server; it refuses where that would lose work, unless the user does not mind. */
+  async function stop(config, apputils, anyway) {
+    const url = config.pyramidNotebookStopUrl;
+    try {
+      return await post(anyway ? url + ANYWAY : url);
+    } catch (error) {
+      if (error.reason === "unsaved" && (await confirmed(apputils, `${error.message} Shut down all the same?`))) {
+        return post(url + ANYWAY);
+      }
+      throw error;
+    }
+  }
+
   async function shutDown(app, config, apputils) {
     if (leaving || !(await confirmed(apputils, "Your documents are saved. Running kernels and terminals end."))) {
       return;
     }
+    let anyway = false;
     try {
       await saveAll(app);
     } catch (error) {
-      if (!(await confirmed(apputils, `A document could not be saved: ${error.message ?? error} Shut down all the same?`))) {
+      anyway = true;
+      const reason = error.message ?? error;
+      if (!(await confirmed(apputils, `A document could not be saved: ${reason} Shut down all the same?`))) {
         return;
       }
     }
     leaving = true;
     try {
-      const answer = await post(config.pyramidNotebookStopUrl);
+      const answer = await stop(config, apputils, anyway);
       leaveFor(answer.location || config.pyramidNotebookHomeUrl || "/");
     } catch (error) {
       leaving = false;
@@ -122,25 +141,30 @@
     }
   }
 
-  /** Tell whether the door says that our user server has ended; a network fault is not an answer. */
-  async function serverIsGone(config) {
+  /** Ask the door for our user server: "gone" when it has ended, "silent" when the site does not answer, or "here". */
+  async function askDoor(config) {
+    let response;
     try {
-      const response = await fetch(`${config.baseUrl}api/status`, {
+      response = await fetch(`${config.baseUrl}api/status`, {
         credentials: "same-origin",
         headers: { Accept: "application/json" },
       });
-      return !response.ok && (await response.json()).error === "gone";
     } catch {
-      return false;
+      return "silent";
     }
+    const answer = response.ok ? null : await response.json().catch(() => null);
+    return answer?.error === "gone" ? "gone" : "here";
   }
 
-  /** Call back when Jupyter's own requests fail; its `connectionFailure` knows network faults, 503 and 424 only. */
+  /** Call back when Jupyter's own requests fail; its `connectionFailure` knows only those that it repeats. */
   function watchRequests(serviceManager, failed) {
     const settings = serviceManager.serverSettings;
     const { fetch: send } = settings;
     settings.fetch = async (...request) => {
-      const response = await send(...request);
+      const response = await send(...request).catch((error) => {
+        failed();
+        throw error;
+      });
       if (NO_SERVER.includes(response.status)) {
         failed();
       }
@@ -149,7 +173,39 @@
     serviceManager.connectionFailure.connect(failed);
   }
 
-  /** Return a function that offers a new start, once, where the user server has ended, and says whether it has. */
+  /** Connect the kernels of all documents: Jupyter waits up to half a minute for that, and after some minutes gives up. */
+  async function reconnect(app) {
+    for (const { context } of app.shell.widgets("main")) {
+      const kernel = context?.sessionContext.session?.kernel;
+      if (kernel && kernel.connectionStatus !== "connected") {
+        await kernel.reconnect();
+      }
+      kernel?.requestExecute({ code: "", silent: true }); // its status is unknown until it does something
+    }
+  }
+
+  /** Return a function that says, once, that the site does not answer, and goes on when it does. */
+  function makePatience(app, config, { Notification }) {
+    let waiting = null;
+
+    async function wait() {
+      const message = "The site does not answer. Your notebook goes on as soon as it does.";
+      const notice = Notification.emit(message, "in-progress", { autoClose: false });
+      while ((await askDoor(config)) === "silent") {
+        await new Promise((resolve) => setTimeout(resolve, RETRY_SECONDS * 1000));
+      }
+      Notification.dismiss(notice);
+      await reconnect(app).catch(console.warn);
+    }
+
+    return () => {
+      waiting ??= wait().finally(() => {
+        waiting = null;
+      });
+    };
+  }
+
+  /** Return a function that offers a new start, once. */
   function makeOffer(config, { Notification }) {
     let offered = false;
 
@@ -171,16 +227,23 @@
       }
     }
 
-    return async () => {
-      if (leaving || offered) {
-        return true;
-      }
-      const gone = await serverIsGone(config);
-      if (gone && !offered && !leaving) {
+    return () => {
+      if (!offered) {
         offered = true;
         offer("Your notebook server has ended.");
       }
-      return gone;
+    };
+  }
+
+  /** Return a function that finds out why requests fail, tells the user, and returns whether there was a reason. */
+  function makeWatch(app, config, apputils) {
+    const handlers = { gone: makeOffer(config, apputils), silent: makePatience(app, config, apputils) };
+    return async () => {
+      const state = leaving ? "leaving" : await askDoor(config);
+      if (!leaving) {
+        handlers[state]?.();
+      }
+      return state !== "here";
     };
   }
 
@@ -214,16 +277,16 @@
       },
       {
         id: "pyramid-notebook:connection-lost",
-        description: "Offers to start the user's notebook server again when it has ended.",
+        description: "Tells why the connection is lost, and offers to start a notebook server that has ended.",
         autoStart: true,
         provides: application.IConnectionLost,
         activate: (app) => {
-          const offerIfGone = makeOffer(config, apputils);
+          const tellWhy = makeWatch(app, config, apputils);
           // Jupyter loads what draws a notification when it first needs it: too late when the server has ended
           app.restored.then(() => shared("react-toastify")).catch(console.warn);
-          watchRequests(app.serviceManager, () => void offerIfGone());
+          watchRequests(app.serviceManager, () => void tellWhy());
           return async (manager, error, translator) => {
-            if (!(await offerIfGone())) {
+            if (!(await tellWhy())) {
               await application.ConnectionLost(manager, error, translator);
             }
           };
