@@ -68,7 +68,9 @@ def test_a_killed_kernel_starts_by_itself_and_the_page_says_so(user: Visitor, wr
     assert user.run("airport.iata, 'lost' in globals()") == "('JFK', False)"
 
 
-def test_a_notebook_is_whole_however_often_its_server_was_killed(user: Visitor, saved: Callable[[Visitor], str]) -> None:
+def test_a_notebook_is_whole_however_often_its_server_was_killed(
+    user: Visitor, saved: Callable[[Visitor], str]
+) -> None:
     def is_saved(source: str) -> bool:
         return source in saved(user)
 

@@ -293,7 +293,8 @@ def test_a_shut_down_that_would_lose_work_asks_once_more(site: Site) -> None:
     try:
         site.choose_shut_down()
         site.press(".jp-Dialog button", "Shut down")
-        site.wait(lambda: any("The disk is full. Shut down all the same?" in one.text for one in site.find(".jp-Dialog")))
+        question = "The disk is full. Shut down all the same?"
+        site.wait(lambda: any(question in one.text for one in site.find(".jp-Dialog")))
         site.press(".jp-Dialog button", "Shut down")
         site.wait(lambda: site.browser.current_url == f"{site.root}{BASE}api/status?left")
     finally:
