@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -55,8 +56,12 @@ def start(zygote: Zygote, user: UserFolder) -> ServerRecord:
 
 
 def zygotes() -> set[psutil.Process]:
-    running = [one for one in psutil.Process().children() if one.status() != psutil.STATUS_ZOMBIE]
-    return {one for one in running if one.cmdline()[-2:-1] == ["zygote"]}
+    found = set()
+    for one in psutil.Process().children():
+        with suppress(psutil.Error):  # it may end while we look
+            if one.status() != psutil.STATUS_ZOMBIE and one.cmdline()[-2:-1] == ["zygote"]:
+                found.add(one)
+    return found
 
 
 @pytest.fixture
