@@ -142,15 +142,20 @@ def test_what_a_full_disk_keeps_from_being_saved_is_told_and_is_saved_when_there
         assert save_all(daemon) == []
 
 
+def kill_before_late_words_are_saved(daemon: Daemon, path: str, document: Document) -> None:
+    """Type words that reach the file, then some that reach the store only."""
+    document.type("early ")
+    wait_until(lambda: last_source(daemon, path) == "early ", "it is saved")
+    document.type("latewords")
+    wait_for_store(daemon, "latewords")
+    kill(daemon)
+
+
 def test_words_typed_just_before_a_kill_are_in_the_file_and_in_the_page_once(daemon: Daemon) -> None:
     daemon.start()
     path = daemon.open_context(startup="x = 1")
     with daemon.document(path) as document:
-        document.type("early ")
-        wait_until(lambda: last_source(daemon, path) == "early ", "it is saved")
-        document.type("latewords")
-        wait_for_store(daemon, "latewords")
-        kill(daemon)
+        kill_before_late_words_are_saved(daemon, path, document)
         assert last_source(daemon, path) == "early "
         daemon.start()
         assert last_source(daemon, path) == "early latewords"
@@ -166,11 +171,7 @@ def test_a_file_changed_after_a_kill_stays_and_what_was_typed_lies_beside_it(dae
     path = daemon.open_context(startup="x = 1")
     file = daemon.folder.work / path
     with daemon.document(path) as document:
-        document.type("early ")
-        wait_until(lambda: last_source(daemon, path) == "early ", "it is saved")
-        document.type("latewords")
-        wait_for_store(daemon, "latewords")
-        kill(daemon)
+        kill_before_late_words_are_saved(daemon, path, document)
     content = json.loads(file.read_text())
     content["cells"][-1]["source"] = "by others"
     file.write_text(json.dumps(content))
