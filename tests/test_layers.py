@@ -19,6 +19,8 @@ PURE = ("errors", "settings", "context", "record", "names", "layout", "scopes", 
 #: What both sides of the door may use.
 SHARED = (*PURE, "startup", "files", "processes", "pidfile", "proxy.upstream")
 DOOR = ("security", "pages", "views", "door")
+#: What of the tokens answers requests.
+TOKENS_DOOR = ("tokens.site", "tokens.*views", "tokens.*endpoints")
 #: Beside the package's own names, what the documentation shows to sites.
 DOCUMENTED = ("context", "errors", "settings", "startup", "views")
 #: The first pattern that fits a module tells what it may import of the package.
@@ -35,7 +37,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "credentials": (*PURE, "files"),
     "device_login": (*PURE, "files", "credentials"),
     "cli": ("errors", "device_login", "tokens", "tokens.commands"),
-    "tokens.*views": (*SHARED, *DOOR, "manager", "tokens*"),
+    **dict.fromkeys(TOKENS_DOOR, (*SHARED, *DOOR, "manager", "tokens*")),
     "tokens*": (*PURE, "files", "tokens*"),
     "demo*": ("", "demo*", *DOCUMENTED),  # of these the public names only, see below
     "*": (*SHARED, *DOOR, "proxy*", "spawners*", "manager", "tokens*"),
@@ -52,7 +54,7 @@ EFFECTS = frozenset(
 #: Frameworks, and the rooms that must do without them.
 FRAMEWORKS = {
     "server*": ("pyramid", "webob", "zope", "waitress"),
-    "tokens.*views": ("jupyter_server", "tornado"),
+    **dict.fromkeys((*TOKENS_DOOR, "tokens.commands"), ("jupyter_server", "tornado")),
     "tokens*": ("pyramid", "webob", "jupyter_server", "tornado"),
     **dict.fromkeys(("credentials", "device_login"), ("pyramid", "webob", "jupyter_server", "tornado", "sqlalchemy")),
     "cli": ("pyramid", "webob", "jupyter_server", "tornado", "sqlalchemy", "alembic"),

@@ -6,7 +6,6 @@ Times are seconds since the epoch. Where a table changes, a new file in ``migrat
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 from sqlalchemy import Double, Index, LargeBinary, MetaData, String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -47,15 +46,6 @@ class TokenInfo:
     def allows(self, scope: Scope, path: str = "") -> Allowed | Denied:
         """Tell whether its scopes are enough, see :meth:`pyramid_notebook.scopes.Grant.allows`."""
         return allows(self.grants, scope, path)
-
-
-class DeviceState(StrEnum):
-    """What has become of a device's request; that it is too old is told by its ``expires``."""
-
-    PENDING = "pending"
-    APPROVED = "approved"
-    DENIED = "denied"
-    CONSUMED = "consumed"
 
 
 class Base(DeclarativeBase):
