@@ -56,10 +56,11 @@ def open_engine(settings: Settings) -> Engine:
     url = _url(settings)
     if url.get_backend_name() == "sqlite":
         _prepare_file(Path(url.database or ""))
-        engine = create_engine(url, connect_args={"timeout": _BUSY_SECONDS})
+        engine = create_engine(url.update_query_dict({"timeout": str(_BUSY_SECONDS)}), hide_parameters=True)
         event.listen(engine, "connect", _on_connect)
         return engine
-    return create_engine(url, connect_args={"connect_timeout": _BUSY_SECONDS}, pool_recycle=1800)
+    url = url.update_query_dict({"connect_timeout": str(_BUSY_SECONDS)})
+    return create_engine(url, pool_recycle=1800, hide_parameters=True)
 
 
 def _url(settings: Settings) -> URL:

@@ -13,6 +13,7 @@ import ipaddress
 import math
 import time
 from collections import OrderedDict
+from functools import lru_cache
 
 from sqlalchemy import Engine, bindparam, delete, insert, select
 
@@ -31,6 +32,7 @@ _FAILURES = (
 )
 
 
+@lru_cache(maxsize=1024)
 def by_address(address: str) -> str:
     """Return what the failures of a client's address count against.
 

@@ -10,19 +10,20 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, cast
 
-from sqlalchemy import Engine, Row, Table, bindparam, delete, insert, select, update
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy import Engine, Table, bindparam, delete, insert, select, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors import TokenExpired, TokenInvalid, TokenNotMade, TokenRevoked, TokenStoreError
 from ..scopes import Grant, format_grants, parse_grants
 from .last_use import LastUse
 from .limits import FailureLimit, by_address, by_user
 from .model import ID_LENGTH, NAME_LENGTH, Token, TokenInfo
+from .reader import NO_ANSWER, Reader
 from .secret import digest, looks_like_token, new_token
 
 #: Seconds for which a token stays in the database after it has expired.
@@ -31,11 +32,11 @@ _MOST_GRANTS = 20
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _LOG = logging.getLogger(__name__)
 _TABLE = cast(Table, Token.__table__)
+#: In the order in which they are read; what reads them is ``_info``.
 _COLUMNS = (
     *(_TABLE.c.id, _TABLE.c.username, _TABLE.c.name, _TABLE.c.scopes, _TABLE.c.created, _TABLE.c.expires),
     *(_TABLE.c.last_used, _TABLE.c.last_address, _TABLE.c.revoked),
 )
-# Made once, so that SQLAlchemy finds their compiled form by identity
 _BY_DIGEST = select(*_COLUMNS).where(_TABLE.c.digest == bindparam("wanted"))
 _LIVE = select(_TABLE.c.id).where(
     _TABLE.c.id == bindparam("wanted"), _TABLE.c.revoked.is_(None), _TABLE.c.expires > bindparam("moment")
@@ -57,7 +58,8 @@ class TokenStore:
         self.engine = engine
         self.limit = FailureLimit(engine, failures_per_minute)
         self._maximum_lifetime = maximum_lifetime
-        self._reader = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._reader = Reader(engine)
+        self._by_digest, self._live = self._reader.prepared(_BY_DIGEST), self._reader.prepared(_LIVE)
         self._last_use = LastUse(engine)
 
     def create(
@@ -125,11 +127,12 @@ class TokenStore:
         moment = _moment(now)
         with _database():
             self.limit.check(by_address(address), now=moment)
-            row = self._read(_BY_DIGEST, {"wanted": digest(secret)}) if looks_like_token(secret) else None
-            if row is not None and row.revoked is None and moment < row.expires:
-                self._last_use.tell(row.id, address, moment)
-                return _info(row)
-            raise self._refusal(row, address, moment)
+            row = self._reader.row(self._by_digest, {"wanted": digest(secret)}) if looks_like_token(secret) else None
+            info = _info(row) if row else None
+            if info and info.revoked is None and moment < info.expires:
+                self._last_use.tell(info.id, address, moment)
+                return info
+            raise self._refusal(info, address, moment)
 
     def list(self, user: str) -> tuple[TokenInfo, ...]:
         """Return the tokens of a user that were not revoked, the newest first; those that have expired as well."""
@@ -174,8 +177,7 @@ class TokenStore:
             token_id: its id.
             now: seconds since the epoch, None for now.
         """
-        with _database():
-            return self._read(_LIVE, {"wanted": token_id, "moment": _moment(now)}) is not None
+        return self._reader.row(self._live, {"wanted": token_id, "moment": _moment(now)}) is not None
 
     def wait_for_writes(self) -> None:
         """Wait until the uses of tokens that requests have told are written down."""
@@ -184,6 +186,7 @@ class TokenStore:
     def close(self) -> None:
         """Close the connections to the database that nobody uses just now."""
         self.engine.dispose()
+        self._reader.close()
 
     def _check_wishes(self, user: str, name: str, grants: tuple[Grant, ...], lifetime_seconds: float) -> None:
         if not user or "\0" in user:
@@ -198,39 +201,28 @@ class TokenStore:
                 "at most, and for one second at least."
             )
 
-    def _refusal(self, row: Row[Any] | None, address: str, moment: float) -> TokenInvalid:
+    def _refusal(self, info: TokenInfo | None, address: str, moment: float) -> TokenInvalid:
         """Count a failure, and return what to refuse with.
 
         Raises:
             TooManyFailures: the user whose token it was has too many.
         """
         subjects = [by_address(address)]
-        if row is None:
+        if info is None:
             error, what = TokenInvalid(), "unknown"
-        elif row.revoked is not None:
-            error, what = TokenRevoked(), f"{row.id} (revoked)"
+        elif info.revoked is not None:
+            error, what = TokenRevoked(), f"{info.id} (revoked)"
         else:
-            error, what = TokenExpired(), f"{row.id} (expired)"
-        if row is not None:
-            subjects.append(by_user(row.username))
+            error, what = TokenExpired(), f"{info.id} (expired)"
+        if info is not None:
+            subjects.append(by_user(info.user))
             self.limit.check(subjects[1], now=moment)
         self.limit.record(*subjects, now=moment)
         _LOG.warning("Token refused, %s, from %s", what, repr(address[:64]))
         return error
 
-    def _read(self, query: Any, values: dict[str, Any]) -> Row[Any] | None:
-        try:
-            with self._reader.connect() as connection:
-                return connection.execute(query, values).first()
-        except DBAPIError as error:
-            if not error.connection_invalidated:
-                raise
-            # the database was restarted; all connections to the old one are given up by now
-            with self._reader.connect() as connection:
-                return connection.execute(query, values).first()
-
     def _rows(self, query: Any) -> tuple[TokenInfo, ...]:
-        with _database(), self._reader.connect() as connection:
+        with _database(), self.engine.connect() as connection:
             rows = connection.execute(query.order_by(_TABLE.c.created.desc(), _TABLE.c.id)).all()
         return tuple(map(_info, rows))
 
@@ -249,7 +241,7 @@ def _database() -> Iterator[None]:
     try:
         yield
     except SQLAlchemyError as error:
-        raise TokenStoreError("The database of the tokens does not answer. Try again in a moment.") from error
+        raise TokenStoreError(NO_ANSWER) from error
 
 
 def _moment(now: float | None) -> float:
@@ -261,15 +253,16 @@ def _grants(text: str) -> tuple[Grant, ...]:
     return parse_grants(text)
 
 
-def _info(row: Row[Any]) -> TokenInfo:
+def _info(row: Sequence[Any]) -> TokenInfo:
+    token_id, user, name, scopes, created, expires, last_used, last_address, revoked = row
     return TokenInfo(
-        id=row.id,
-        user=row.username,
-        name=row.name,
-        grants=_grants(row.scopes),
-        created=row.created,
-        expires=row.expires,
-        last_used=row.last_used,
-        last_address=row.last_address,
-        revoked=row.revoked,
+        id=token_id,
+        user=user,
+        name=name,
+        grants=_grants(scopes),
+        created=created,
+        expires=expires,
+        last_used=last_used,
+        last_address=last_address,
+        revoked=revoked,
     )
