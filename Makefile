@@ -33,14 +33,17 @@ browser:
 	if [ "$$(id -u)" = 0 ]; then apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium chromium-driver; \
 	else echo "The browser tests need Chromium. Type: sudo apt-get install chromium chromium-driver"; exit 1; fi
 
-# The tests run a server of their own; create_main_cluster keeps the package from making one that the system starts.
+# The tests run a server of their own; the package must not make one that the system starts, and gets its setting back.
+POSTGRESQL_SETTING := /etc/postgresql-common/createcluster.conf
 postgresql:
-	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null && exit 0; \
-	if [ "$$(id -u)" = 0 ]; then \
-		apt-get update -qq && apt-get install -y -qq --no-install-recommends postgresql-common && \
-		sed -i 's/^#* *create_main_cluster *=.*/create_main_cluster = false/' /etc/postgresql-common/createcluster.conf && \
-		apt-get install -y -qq --no-install-recommends postgresql; \
-	else echo "The tests of the tokens need PostgreSQL. Type: sudo apt-get install postgresql"; exit 1; fi
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 && exit 0; command -v initdb >/dev/null && exit 0; \
+	if [ "$$(id -u)" != 0 ]; then \
+		echo "The tests of the tokens need PostgreSQL. Type: sudo apt-get install postgresql"; exit 1; fi; \
+	apt-get update -qq && apt-get install -y -qq --no-install-recommends postgresql-common && \
+	cp -p $(POSTGRESQL_SETTING) $(POSTGRESQL_SETTING).before && \
+	echo "create_main_cluster = false" >> $(POSTGRESQL_SETTING) && \
+	apt-get install -y -qq --no-install-recommends postgresql; \
+	code=$$?; mv $(POSTGRESQL_SETTING).before $(POSTGRESQL_SETTING); exit $$code
 
 clean:  ## Remove the virtual environment
 	rm -rf $(VENV)
