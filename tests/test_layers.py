@@ -35,7 +35,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "spawners*": (*SHARED, "spawners*"),
     "manager": (*SHARED, "spawners*"),
     "credentials": (*PURE, "files"),
-    "device_login": (*PURE, "files", "credentials"),
+    "site_client": PURE,
+    "device_login": (*PURE, "files", "credentials", "site_client"),
     "cli": ("errors", "device_login", "tokens", "tokens.commands"),
     **dict.fromkeys(TOKENS_DOOR, (*SHARED, *DOOR, "manager", "tokens*")),
     "tokens*": (*PURE, "files", "tokens*"),
@@ -56,7 +57,7 @@ FRAMEWORKS = {
     "server*": ("pyramid", "webob", "zope", "waitress"),
     **dict.fromkeys((*TOKENS_DOOR, "tokens.commands"), ("jupyter_server", "tornado")),
     "tokens*": ("pyramid", "webob", "jupyter_server", "tornado"),
-    **dict.fromkeys(("credentials", "device_login"), ("pyramid", "webob", "jupyter_server", "tornado", "sqlalchemy")),
+    **dict.fromkeys(("credentials", "device_login", "site_client"), ("pyramid", "webob", "jupyter_server", "tornado", "sqlalchemy")),
     "cli": ("pyramid", "webob", "jupyter_server", "tornado", "sqlalchemy", "alembic"),
     **dict.fromkeys(
         ("proxy*", "spawners*", "manager", "views", "security", "pages", "door", "demo*"),
