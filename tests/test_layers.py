@@ -57,8 +57,10 @@ FRAMEWORKS = {
     "server*": ("pyramid", "webob", "zope", "waitress"),
     **dict.fromkeys((*TOKENS_DOOR, "tokens.commands"), ("jupyter_server", "tornado")),
     "tokens*": ("pyramid", "webob", "jupyter_server", "tornado"),
-    **dict.fromkeys(("credentials", "device_login", "site_client"), ("pyramid", "webob", "jupyter_server", "tornado", "sqlalchemy")),
-    "cli": ("pyramid", "webob", "jupyter_server", "tornado", "sqlalchemy", "alembic"),
+    **dict.fromkeys(
+        ("credentials", "device_login", "site_client", "cli"),
+        ("pyramid", "webob", "jupyter_server", "tornado", "sqlalchemy", "alembic"),
+    ),
     **dict.fromkeys(
         ("proxy*", "spawners*", "manager", "views", "security", "pages", "door", "demo*"),
         ("jupyter_server", "jupyter_client", "jupyterlab", "notebook", "ipykernel", "IPython", "tornado"),

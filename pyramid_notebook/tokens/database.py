@@ -60,7 +60,7 @@ def open_engine(settings: Settings) -> Engine:
         event.listen(engine, "connect", _on_connect)
         return engine
     url = url.update_query_dict({"connect_timeout": str(_BUSY_SECONDS)})
-    return create_engine(url, pool_recycle=1800, hide_parameters=True)
+    return create_engine(url, pool_pre_ping=True, pool_recycle=1800, hide_parameters=True)  # outlives its restart
 
 
 def _url(settings: Settings) -> URL:

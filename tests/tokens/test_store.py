@@ -346,8 +346,11 @@ def test_a_restart_of_postgresql_is_not_noticed_once_it_is_back(server: PostgreS
             store.check(secret, HERE)
     finally:
         server.start()
-    assert store.check(secret, HERE).id == made.id
+    assert store.check(secret, "192.0.2.2").id == made.id
+    assert store.create("alice", "y", SYNC, HOUR)
     server.stop()
     server.start()
     assert store.is_live(made.id)
+    assert len(store.list("alice")) == 2
+    store.wait_for_writes()
     store.close()
