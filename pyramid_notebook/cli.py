@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from . import device_login
 from .errors import NotebookError
 from .tokens import commands
 
@@ -45,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="pyramid-notebook", description="Jupyter notebooks inside a Pyramid site.")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
     commands.add_commands(subparsers)
+    device_login.add_commands(subparsers)
     return parser
 
 
