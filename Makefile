@@ -2,12 +2,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check clean browser
+.PHONY: demo test check clean browser postgresql
 
 demo: $(VENV)/.demo  ## Set up and run the demo site on http://localhost:9999
 	$(BIN)/pserve pyramid_notebook/demo/development.ini
 
-test: $(VENV)/.test browser  ## Set up and run all checks and tests
+test: $(VENV)/.test browser postgresql  ## Set up and run all checks and tests
 	$(MAKE) check
 	$(BIN)/python -m pytest
 
@@ -32,6 +32,18 @@ browser:
 	@command -v chromium >/dev/null && command -v chromedriver >/dev/null && exit 0; \
 	if [ "$$(id -u)" = 0 ]; then apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium chromium-driver; \
 	else echo "The browser tests need Chromium. Type: sudo apt-get install chromium chromium-driver"; exit 1; fi
+
+# The tests run a server of their own; the package must not make one that the system starts, and gets its setting back.
+POSTGRESQL_SETTING := /etc/postgresql-common/createcluster.conf
+postgresql:
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 && exit 0; command -v initdb >/dev/null && exit 0; \
+	if [ "$$(id -u)" != 0 ]; then \
+		echo "The tests of the tokens need PostgreSQL. Type: sudo apt-get install postgresql"; exit 1; fi; \
+	apt-get update -qq && apt-get install -y -qq --no-install-recommends postgresql-common && \
+	cp -p $(POSTGRESQL_SETTING) $(POSTGRESQL_SETTING).before && \
+	echo "create_main_cluster = false" >> $(POSTGRESQL_SETTING) && \
+	apt-get install -y -qq --no-install-recommends postgresql; \
+	code=$$?; mv $(POSTGRESQL_SETTING).before $(POSTGRESQL_SETTING); exit $$code
 
 clean:  ## Remove the virtual environment
 	rm -rf $(VENV)

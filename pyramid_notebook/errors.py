@@ -14,6 +14,22 @@
      ├─ StopError              a user server is still there after TERM and KILL
      ├─ Refused                a request from a foreign origin, or without the right to pass
      │   └─ Unasked            ... that nothing shows to be the user's own wish
+     ├─ ScopeError             a scope of a token is unknown, or cannot be restricted that way
+     ├─ TokenNotMade           a token cannot be made as it was asked for
+     ├─ TokenStoreError        the database of the tokens does not answer, or cannot be used
+     │   └─ NewerDatabase      ... because a newer version of this package has changed it
+     ├─ TokenRefused           a request whose token does not let it pass (RFC 6750)
+     │   ├─ TokenMisplaced     ... because it is not in the Authorization header, or there is not one token
+     │   ├─ TokenInvalid       ... because there is no such token
+     │   │   ├─ TokenExpired   ... any more: its time is over
+     │   │   └─ TokenRevoked   ... any more: it was revoked
+     │   ├─ ScopeInsufficient  ... because its scopes are for something else
+     │   └─ TooManyFailures    ... because too many did not just before
+     ├─ ProtocolError          a program's request for a token cannot be granted (RFC 6749, RFC 8628)
+     ├─ CredentialsUnreadable  the file of a program's tokens holds something else
+     ├─ SiteError              a site does not do what a program of a user asks of it
+     │   └─ SiteUnreachable    ... because it does not answer
+     ├─ LoginFailed            signing a program in or out did not come to its end
      ├─ WebSocketUnsupported   the web server gives no way to its client's socket
      └─ UpstreamError          the user server did not answer a request
          ├─ UpstreamGone       ... because nothing listens
@@ -136,6 +152,163 @@ class Unasked(Refused):
     """A request that changes something and may come from anywhere; the user is asked."""
 
     reason = "unasked"
+
+
+class ScopeError(NotebookError):
+    """A scope is unknown, cannot be restricted, or is restricted to something that is not a path."""
+
+    status = 400
+    reason = "invalid_scope"
+
+
+class TokenNotMade(NotebookError):
+    """A token cannot be made with such a name, lifetime or scopes."""
+
+    status = 400
+    reason = "token"
+
+
+class TokenStoreError(NotebookError):
+    """The database of the tokens does not answer, or cannot be used; no token lets pass until it does."""
+
+    status = 503
+    reason = "token-store"
+
+
+class NewerDatabase(TokenStoreError):
+    """A newer version of this package has changed the database of the tokens."""
+
+    reason = "newer-database"
+
+
+class TokenRefused(NotebookError):
+    """A request's token does not let it pass (RFC 6750 section 3.1).
+
+    Its text and its header field tell nobody whether there once was such a token.
+    """
+
+    status = 401
+    reason = "invalid_token"
+
+    @property
+    def www_authenticate(self) -> str:
+        """Value of the header field ``WWW-Authenticate`` of the answer."""
+        return f'Bearer realm="pyramid_notebook", error="{self.reason}"'
+
+
+class TokenMisplaced(TokenRefused):
+    """A token is in the URL, in a cookie or in the body, or the ``Authorization`` header doesn't hold just one.
+
+    Args:
+        place: where the token was found, such as ``the URL``; it must not hold the token.
+    """
+
+    status = 400
+    reason = "invalid_request"
+
+    def __init__(self, place: str) -> None:
+        super().__init__(
+            f"A token was sent in {place}, where others may read it. Revoke it, make a new one, and send that in the "
+            "header field Authorization: Bearer, once."
+        )
+
+
+class TokenInvalid(TokenRefused):
+    """There is no such token, or not any more."""
+
+    def __init__(self) -> None:
+        super().__init__("This token is not valid. It is wrong, its time is over, or it was revoked: make a new one.")
+
+
+class TokenExpired(TokenInvalid):
+    """The token's time is over; to its sender this is the same as that there is none."""
+
+
+class TokenRevoked(TokenInvalid):
+    """The token was revoked; to its sender this is the same as that there is none."""
+
+
+class ScopeInsufficient(TokenRefused):
+    """The token is valid, but its scopes are for something else.
+
+    Args:
+        message: why, see :class:`pyramid_notebook.scopes.Denied`.
+        scope: the scope that is needed.
+    """
+
+    status = 403
+    reason = "insufficient_scope"
+
+    def __init__(self, message: str, *, scope: str = "") -> None:
+        super().__init__(message)
+        self.scope = scope
+
+    @property
+    def www_authenticate(self) -> str:
+        """Value of the header field ``WWW-Authenticate``; it names the scope that is needed."""
+        field = super().www_authenticate
+        return f'{field}, scope="{self.scope}"' if self.scope else field
+
+
+class TooManyFailures(TokenRefused):
+    """So many requests were refused that the next ones are not looked at (RFC 6585 section 4).
+
+    Args:
+        retry_after: seconds after which trying again makes sense.
+    """
+
+    status = 429
+    reason = "too-many-failures"
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(f"Too many attempts failed. Try again in {retry_after} seconds.")
+        self.retry_after = retry_after
+
+    @property
+    def www_authenticate(self) -> str:
+        """Value of the header field ``WWW-Authenticate``; RFC 6750 has no error code for this."""
+        return 'Bearer realm="pyramid_notebook"'
+
+
+class ProtocolError(NotebookError):
+    """A program's request cannot be granted (RFC 6749 section 5.2, RFC 8628 section 3.5).
+
+    Args:
+        reason: the error code.
+        message: what is wrong, for whoever writes the program.
+        status: HTTP status.
+        retry_after: seconds after which trying again makes sense, 0 where it doesn't.
+    """
+
+    def __init__(self, reason: str, message: str, *, status: int = 400, retry_after: int = 0) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.status = status
+        self.retry_after = retry_after
+
+
+class CredentialsUnreadable(NotebookError):
+    """The file of the credentials holds something else, or is of another version."""
+
+    reason = "credentials"
+
+
+class SiteError(NotebookError):
+    """A site cannot be used, or does not do what was asked of it."""
+
+    reason = "site"
+
+
+class SiteUnreachable(SiteError):
+    """A site does not answer just now."""
+
+    reason = "unreachable"
+
+
+class LoginFailed(NotebookError):
+    """Signing in or out did not come to its end; the text says why."""
+
+    reason = "login"
 
 
 class WebSocketUnsupported(NotebookError):

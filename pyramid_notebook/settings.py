@@ -58,6 +58,13 @@ def _one_of(*choices: str) -> Callable[[str], str]:
     return coerce
 
 
+def _database(value: str) -> str:
+    text = value.strip()
+    if text and not text.startswith(("sqlite:////", "postgresql://", "postgresql+psycopg://")):
+        raise ValueError("must be a URL such as postgresql://user@host/name or sqlite:////absolute/path, or empty")
+    return text
+
+
 def _switch(value: str) -> bool:
     text = value.strip().lower()
     if text not in _SWITCHES:
@@ -71,8 +78,8 @@ def _later(value: str) -> str:
     return ""
 
 
-def _setting(coerce: Callable[[str], Any], doc: str, **default: Any) -> Any:
-    return field(metadata={"coerce": coerce, "doc": doc}, **default)
+def _setting(coerce: Callable[[str], Any], doc: str, **more: Any) -> Any:
+    return field(metadata={"coerce": coerce, "doc": doc}, **more)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +163,24 @@ class Settings:
         "they start in a tenth of the time and share that memory. `off` saves it.",
         default=True,
     )
+    database_url: str = _setting(
+        _database,
+        "Database that keeps the tokens of programs: `postgresql://user@host/name` or `sqlite:////absolute/path`. "
+        "Empty for a SQLite file in `notebook_folder`.",
+        default="",
+        repr=False,  # it may hold a password
+    )
+    token_lifetime: int = _setting(
+        _positive, "Seconds that a token is valid for unless its user says otherwise; 90 days.", default=7776000
+    )
+    token_max_lifetime: int = _setting(
+        _positive, "Seconds that a token can be valid for at most; one year.", default=31536000
+    )
+    token_failures_per_minute: int = _setting(
+        _positive,
+        "How many requests with a bad token an address, and a user, may send in a minute; more are not looked at.",
+        default=30,
+    )
     python: str = _setting(
         _text, "Python interpreter that runs user servers and kernels; empty for the one that runs the site.",
         default="",
@@ -190,4 +215,5 @@ def _coerce(table: dict[str, Field[Any]], name: str, value: Any) -> Any:
         return table[name].metadata["coerce"](str(value))
     except ValueError as error:
         reason = "must be a whole number" if "invalid literal" in str(error) else str(error)
-        raise SettingsError(f"Setting {PREFIX}{name} = {value!r}: {reason}.") from None
+        shown = repr(value) if table[name].repr else "(not shown)"
+        raise SettingsError(f"Setting {PREFIX}{name} = {shown}: {reason}.") from None

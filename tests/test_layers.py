@@ -15,10 +15,12 @@ import pyramid_notebook
 PACKAGE = Path(pyramid_notebook.__file__).parent
 NAME = "pyramid_notebook"
 
-PURE = ("errors", "settings", "context", "record", "names", "layout", "proxy.headers", "proxy.target")
+PURE = ("errors", "settings", "context", "record", "names", "layout", "scopes", "proxy.headers", "proxy.target")
 #: What both sides of the door may use.
 SHARED = (*PURE, "startup", "files", "processes", "pidfile", "proxy.upstream")
 DOOR = ("security", "pages", "views", "door")
+#: What of the tokens answers requests.
+TOKENS_DOOR = ("tokens.site", "tokens.*views", "tokens.*endpoints")
 #: Beside the package's own names, what the documentation shows to sites.
 DOCUMENTED = ("context", "errors", "settings", "startup", "views")
 #: The first pattern that fits a module tells what it may import of the package.
@@ -32,8 +34,14 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "proxy*": (*PURE, "files", "proxy*"),
     "spawners*": (*SHARED, "spawners*"),
     "manager": (*SHARED, "spawners*"),
+    "credentials": (*PURE, "files"),
+    "site_client": PURE,
+    "device_login": (*PURE, "files", "credentials", "site_client"),
+    "cli": ("errors", "device_login", "tokens", "tokens.commands"),
+    **dict.fromkeys(TOKENS_DOOR, (*SHARED, *DOOR, "manager", "tokens*")),
+    "tokens*": (*PURE, "files", "tokens*"),
     "demo*": ("", "demo*", *DOCUMENTED),  # of these the public names only, see below
-    "*": (*SHARED, *DOOR, "proxy*", "spawners*", "manager"),
+    "*": (*SHARED, *DOOR, "proxy*", "spawners*", "manager", "tokens*"),
 }
 #: Modules of others that do what a pure module must not do: talk, wait, run, or give another answer each time.
 EFFECTS = frozenset(
@@ -47,6 +55,12 @@ EFFECTS = frozenset(
 #: Frameworks, and the rooms that must do without them.
 FRAMEWORKS = {
     "server*": ("pyramid", "webob", "zope", "waitress"),
+    **dict.fromkeys((*TOKENS_DOOR, "tokens.commands"), ("jupyter_server", "tornado")),
+    "tokens*": ("pyramid", "webob", "jupyter_server", "tornado"),
+    **dict.fromkeys(
+        ("credentials", "device_login", "site_client", "cli"),
+        ("pyramid", "webob", "jupyter_server", "tornado", "sqlalchemy", "alembic"),
+    ),
     **dict.fromkeys(
         ("proxy*", "spawners*", "manager", "views", "security", "pages", "door", "demo*"),
         ("jupyter_server", "jupyter_client", "jupyterlab", "notebook", "ipykernel", "IPython", "tornado"),
@@ -198,6 +212,10 @@ def test_nothing_that_runs_inside_reaches_pyramid_over_any_way(module: str) -> N
         ("spawners.process", "import jupyter_server", "spawners.process must do without jupyter_server"),
         ("proxy.http", "from ..manager import x", "proxy.http must not import manager"),
         ("demo.views", "from ..manager import x", "demo.views must not import manager"),
+        ("scopes", "import secrets", "scopes is pure and imports secrets"),
+        ("tokens.store", "from ..views import x", "tokens.store must not import views"),
+        ("tokens.store", "from pyramid.request import x", "tokens.store must do without pyramid.request"),
+        ("cli", "from .manager import x", "cli must not import manager"),
     ],
 )
 def test_a_module_that_breaks_a_rule_is_found(module: str, text: str, sentence: str) -> None:

@@ -29,6 +29,10 @@ DEFAULTS = {
     "home_url": "",
     "home_title": "Back to site",
     "zygote": True,
+    "database_url": "",
+    "token_lifetime": 90 * 86400,
+    "token_max_lifetime": 365 * 86400,
+    "token_failures_per_minute": 30,
     "python": "",
 }
 BAD = {
@@ -44,6 +48,10 @@ BAD = {
     "max_servers": ["", "0", "-1", "many"],
     "proxy_timeout": ["", "0", "x"],
     "alternative_domain": ["notebooks.example.com"],
+    "database_url": ["sqlite://", "sqlite:///relative", "mysql://host/name", "/srv/tokens.sqlite", "postgres://host/name"],
+    "token_lifetime": ["", "0", "-1", "90d"],
+    "token_max_lifetime": ["", "0", "x"],
+    "token_failures_per_minute": ["", "0", "-3", "many"],
 }
 
 
@@ -98,6 +106,13 @@ def test_a_bad_value_is_refused_with_the_name_of_its_setting_and_what_it_must_be
     with pytest.raises(SettingsError, match=rf"{PREFIX}{name} = .*: (must be|is not)") as caught:
         read(**{"notebook_folder": "/srv", name: value})
     assert "invalid literal" not in str(caught.value)
+
+
+def test_the_password_in_the_url_of_a_database_is_shown_nowhere() -> None:
+    with pytest.raises(SettingsError, match=r"database_url = \(not shown\): must be a URL") as caught:
+        read(notebook_folder="/srv", database_url="mysql://user:hidden@host/name")
+    assert "hidden" not in str(caught.value)
+    assert "hidden" not in repr(read(notebook_folder="/srv", database_url="postgresql://user:hidden@host/name"))
 
 
 def test_keys_of_others_are_not_looked_at() -> None:

@@ -1,0 +1,54 @@
+"""The command ``pyramid-notebook``.
+
+It runs on a user's laptop too: this module and those that add commands load neither Pyramid nor a database before a
+command needs them. A command's parser sets ``run``, a function that gets the options and returns the exit code.
+
+Exit codes: 0 for what was done, 1 for what was not, 2 for a command line that cannot be understood, 130 for Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from . import device_login
+from .errors import NotebookError
+from .tokens import commands
+
+FAILED, INTERRUPTED = 1, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code.
+
+    Args:
+        arguments: what follows the name of the program; None for those of this process.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        code: int = options.run(options)
+        sys.stdout.flush()
+    except NotebookError as error:
+        sys.stderr.write(f"pyramid-notebook: {error}\n")
+        return FAILED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # whoever read our output has had enough; Python's own flush at exit must not complain of it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="pyramid-notebook", description="Jupyter notebooks inside a Pyramid site.")
+    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands.add_commands(subparsers)
+    device_login.add_commands(subparsers)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Personal tokens: the credentials with which programs come through the door."""

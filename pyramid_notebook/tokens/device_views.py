@@ -1,0 +1,150 @@
+"""The page on which a signed-in user lets a program in, and the routes of the device login (RFC 8628 section 3.3)."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from pyramid.response import Response
+from pyramid.security import NO_PERMISSION_REQUIRED
+
+from ..door import door_of
+from ..errors import NotebookError, TooManyFailures
+from ..names import slug
+from ..pages import error_answer, page
+from ..scopes import Grant, Scope
+from ..security import require_permission, require_same_origin
+from . import device_endpoints
+from .device import printable, read_user_code, show_user_code
+from .device_store import Asking, DeviceStore
+from .site import store_of
+
+_ABOUT = {
+    Scope.SYNC: "Push files of an editor into your open notebooks",
+    Scope.RUN: "Call your notebooks as functions",
+    Scope.CONSOLE: "Attach to your kernels and run any code in them",
+    Scope.SHELL: "Do everything that you may do with your notebooks",
+}
+_WRONG = "No program waits with this code. Compare it with what the program shows; it is valid for ten minutes."
+_LATE = "This request was decided already, or its time is over. Start the sign-in once more."
+
+
+def add_routes(config: Any, prefix: str) -> None:
+    """Add the routes and views of the device login; they come before ``notebook_proxy``.
+
+    Args:
+        config: the configurator.
+        prefix: URL path under which notebooks live, without a slash at its end.
+    """
+    for route, path, view in (
+        ("notebook_device", "device", device_page_view),
+        ("notebook_device_code", "device/code", device_endpoints.device_code_view),
+        ("notebook_device_token", "device/token", device_endpoints.device_token_view),
+        (
+            "notebook_device_metadata",
+            "device/.well-known/oauth-authorization-server",
+            device_endpoints.metadata_view,
+        ),
+        ("notebook_token_revoke", "tokens/revoke", device_endpoints.revoke_view),
+    ):
+        config.add_route(route, f"{prefix}/-/{path}")
+        # programs have no session, and the page checks permission and origin itself
+        config.add_view(view, route_name=route, permission=NO_PERMISSION_REQUIRED, require_csrf=False)
+
+
+def device_page_view(request: Any) -> Response:
+    """Let the signed-in user enter a code, see who asks for what, and approve or deny.
+
+    Reading the page changes nothing and tells nothing about codes: they are looked up by POST from this very page.
+    """
+    username = require_permission(request, door_of(request).settings.permission)
+    try:
+        require_same_origin(request)
+        response = _decide(request, username) if request.method == "POST" else _enter(request, username)
+    except NotebookError as error:
+        response = error_answer(request, error, again=None, **_page_values(request, username))
+        if isinstance(error, TooManyFailures):
+            response.headers["Retry-After"] = str(error.retry_after)
+    # whoever frames this page could make the user press its button
+    response.headers["X-Frame-Options"] = "DENY"
+    response.headers["Content-Security-Policy"] = "frame-ancestors 'none'"
+    # the address may hold a code; with "no-referrer" browsers would send "Origin: null"
+    response.headers["Referrer-Policy"] = "same-origin"
+    return response
+
+
+def _decide(request: Any, username: str) -> Response:
+    devices = DeviceStore(store_of(request))
+    asking = devices.find(_typed(request), username, request.remote_addr or "")
+    decision = request.POST.get("decision", "")
+    if asking is None:
+        return _enter(request, username, message=_LATE if decision else _WRONG, status=400)
+    if decision == "deny":
+        done = devices.deny(asking, username)
+    elif decision == "approve":
+        wanted = request.POST.getall("scope")
+        chosen = [grant for grant in asking.grants if str(grant) in wanted]
+        if not chosen:
+            return _show(request, username, asking, message="Tick what the program may do, or press Deny.", status=400)
+        done = devices.approve(asking, username, chosen)
+    else:
+        return _show(request, username, asking)
+    if not done:
+        return _enter(request, username, message=_LATE, status=400)
+    title = "The program is signed in" if decision == "approve" else "The program was denied"
+    values = _page_values(request, username)
+    return page(request, "device_done.jinja2", title=title, approved=decision == "approve", asking=asking, **values)
+
+
+def _enter(request: Any, username: str, *, message: str = "", status: int = 200) -> Response:
+    typed = _typed(request)
+    code = read_user_code(typed)
+    shown = show_user_code(code) if code else printable(typed, 20)
+    values = _page_values(request, username)
+    return page(
+        request, "device.jinja2", title="Sign in a program", code=shown, message=message, status=status, **values
+    )
+
+
+def _show(request: Any, username: str, asking: Asking, *, message: str = "", status: int = 200) -> Response:
+    settings = door_of(request).settings
+    return page(
+        request,
+        "device_approve.jinja2",
+        title="Let this program in?",
+        status=status,
+        message=message,
+        username=username,
+        asking=asking,
+        code=show_user_code(asking.user_code),
+        minutes=max(0, round((time.time() - asking.created) / 60)),
+        scopes=[(str(grant), _about(grant)) for grant in asking.grants],
+        days=round(min(settings.token_lifetime, settings.token_max_lifetime) / 86400, 1),
+        **_page_values(request, username),
+    )
+
+
+def _typed(request: Any) -> str:
+    """Return what stands for a code in the form, or in the address that the program showed."""
+    try:
+        value = (request.POST if request.method == "POST" else request.GET).get("user_code", "")
+    except UnicodeDecodeError:
+        return ""
+    return value if isinstance(value, str) else ""  # it may be a file
+
+
+def _about(grant: Grant) -> str:
+    only = f", only {', '.join(grant.paths)}" if grant.paths else ""
+    return _ABOUT[grant.scope] + only
+
+
+def _page_values(request: Any, username: str) -> dict[str, Any]:
+    settings = door_of(request).settings
+    notebooks = request.route_path("notebook_proxy", user=slug(username), remainder=()).rstrip("/")
+    return {
+        "layout": settings.layout,
+        "assets": f"{notebooks}/-/",
+        "address": request.route_path("notebook_device"),
+        "home_url": settings.home_url or f"{request.script_name}/",
+        "home_title": settings.home_title,
+    }
