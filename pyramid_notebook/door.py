@@ -6,16 +6,20 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
-from pyramid.events import NewRequest
+from pyramid.events import ApplicationCreated, NewRequest
+from pyramid.interfaces import ISecurityPolicy
 from pyramid.security import NO_PERMISSION_REQUIRED
 
 from .context import NotebookContext
-from .errors import WebSocketUnsupported
+from .errors import NotebookError, WebSocketUnsupported
 from .manager import NotebookManager
+from .names import slug
 from .proxy import adaptors
+from .proxy.passages import Passages
 from .proxy.places import Places
 from .proxy.relay import Relay
 from .proxy.static import StaticFiles
@@ -23,9 +27,15 @@ from .settings import Settings
 from .startup import make_startup
 
 _KEY = "pyramid_notebook"
+_LOG = logging.getLogger("pyramid_notebook")
 _LOCK = threading.Lock()
 
+#: Key in the environ of a request that a token let pass: the token's user.
+USER = "pyramid_notebook.user"
+
 ContextFactory = Callable[[Any], Mapping[str, Any] | NotebookContext]
+#: Tells whether a user, who need not be the request's, has a permission.
+Permits = Callable[[Any, str, str], Any]
 
 
 @dataclass(slots=True)
@@ -38,8 +48,11 @@ class Door:
         relay: moves the bytes of websockets.
         static: Notebook's own files.
         places: how much of this web worker each user may hold up.
+        passages: what passes through this web worker just now.
         assets: folder of the files of our pages.
         context_factory: makes the default notebook context of a request.
+        permits: tells whether the user of a token has a permission; None where the site does not say, so that no
+            token lets pass.
         unprepared: taken, and never released, by the request that begins to prepare this web worker.
         log: where trouble goes.
     """
@@ -49,10 +62,12 @@ class Door:
     relay: Relay
     static: StaticFiles
     places: Places
+    passages: Passages
     assets: Path = Path(__file__).with_name("static")
     context_factory: ContextFactory | None = None
+    permits: Permits | None = None
     unprepared: threading.Lock = field(default_factory=threading.Lock)
-    log: logging.Logger = field(default_factory=lambda: logging.getLogger("pyramid_notebook"))
+    log: logging.Logger = _LOG
 
     def default_context(self, request: Any) -> Mapping[str, Any] | NotebookContext:
         """Return what a notebook holds that was not opened from a certain object."""
@@ -76,6 +91,32 @@ def door_of(request: Any) -> Door:
     return door
 
 
+def base_url_at(request: Any, segment: str) -> str:
+    """Return the URL path of the user server at a segment; a site's own route has no ``{user}`` and ignores it."""
+    path: str = request.route_path("notebook_proxy", user=segment, remainder=())
+    return path if path.endswith("/") else f"{path}/"
+
+
+def base_url_of(request: Any, username: str) -> str:
+    """Return the URL path of a user's server."""
+    return base_url_at(request, slug(username))
+
+
+def notebook_user(request: Any) -> str | None:
+    """Return whose notebooks a request is about, as ``request.notebook_user``.
+
+    That is the user of its token, if that is what let it pass the door; else who is signed in. A context factory that
+    greets its user by name needs it: a program can be the first to need a notebook server.
+    """
+    user: str | None = request.environ.get(USER) or request.authenticated_userid
+    return user
+
+
+def home_url_of(request: Any) -> str:
+    """Return where *Back to site* leads."""
+    return door_of(request).settings.home_url or f"{request.script_name}/"
+
+
 def _door_of_registry(registry: Any) -> Door:
     with _LOCK:
         if _KEY not in registry:
@@ -87,6 +128,7 @@ def _door_of_registry(registry: Any) -> Door:
                 manager=manager,
                 relay=Relay(),
                 places=Places(settings.user_requests),
+                passages=Passages(manager.signed_out),
                 static=StaticFiles(manager.root / ".static", extensions=[labextensions]),
             )
         door = registry[_KEY]
@@ -97,13 +139,17 @@ def _door_of_registry(registry: Any) -> Door:
 def setup(config: Any) -> None:
     """Add settings, directives, routes, views and ``request.notebooks`` to a site (its ``includeme``)."""
     from . import views
+    from .tokens import device_views
 
     settings = _door_of_registry(config.registry).settings
     config.add_directive("set_notebook_context", set_notebook_context)
+    config.add_directive("set_notebook_permits", set_notebook_permits)
     config.add_request_method(lambda request: door_of(request).manager, "notebooks", reify=True)
+    config.add_request_method(notebook_user, property=True)
     prefix = settings.route_prefix
     config.add_route("notebook_open", f"{prefix}/-/open", request_method="POST")
     config.add_route("notebook_stop", f"{prefix}/-/stop", request_method="POST")
+    device_views.add_routes(config, prefix)
     config.add_route("notebook_proxy", f"{prefix}/{{user}}/*remainder")
     for route, view in (
         ("notebook_open", views.notebook_open_view),
@@ -113,6 +159,7 @@ def setup(config: Any) -> None:
         # the views ask for the permission themselves, and check the origin instead of a CSRF token
         config.add_view(view, route_name=route, permission=NO_PERMISSION_REQUIRED, require_csrf=False)
     config.add_subscriber(_on_request, NewRequest)
+    config.add_subscriber(_watch_sign_outs, ApplicationCreated)
 
 
 def set_notebook_context(config: Any, factory: ContextFactory) -> None:
@@ -129,6 +176,53 @@ def set_notebook_context(config: Any, factory: ContextFactory) -> None:
     introspectable = config.introspectable("notebook", "context", "default notebook context", "notebook context")
     introspectable["factory"] = factory
     config.action(("pyramid_notebook", "context"), register, introspectables=(introspectable,))
+
+
+def set_notebook_permits(config: Any, permits: Permits) -> None:
+    """Directive ``config.set_notebook_permits``: say how to find out whether the user of a token has a permission.
+
+    A program has no session, so the site's security policy cannot be asked about the request; it is asked about a
+    user. Until a site calls this directive no token lets pass, and none can be made.
+
+    Args:
+        config: the configurator.
+        permits: gets a request, the name of a user, and the name of a permission; returns something true where there
+            is such a user and they have the permission, as ``ACLHelper().permits`` does. Whoever is signed in by the
+            request's own session has nothing to do with it. It is called for each request with a token, and every
+            other second for each connection that is open.
+    """
+
+    def register() -> None:
+        _door_of_registry(config.registry).permits = config.maybe_dotted(permits)
+
+    introspectable = config.introspectable("notebook", "permits", "permissions of users of tokens", "notebook permits")
+    introspectable["permits"] = permits
+    config.action(("pyramid_notebook", "permits"), register, introspectables=(introspectable,))
+
+
+def _watch_sign_outs(event: Any) -> None:
+    """Learn from the site's security policy when somebody signs out: that is when it is asked to forget them."""
+    registry = event.app.registry
+    policy = registry.queryUtility(ISecurityPolicy)
+    forget = getattr(policy, "forget", None)
+    if policy is None or forget is None:
+        return
+
+    @wraps(forget)
+    def forget_and_sign_out(request: Any, **options: Any) -> Any:
+        username = policy.authenticated_userid(request)
+        headers = forget(request, **options)
+        if username:
+            try:
+                _door_of_registry(registry).manager.sign_out(str(username))
+            except (NotebookError, OSError):  # signing out of the site comes first
+                _LOG.exception("The connections of %r could not be ended", username)
+        return headers
+
+    try:
+        policy.forget = forget_and_sign_out
+    except AttributeError:
+        _LOG.warning("Call request.notebooks.sign_out(username) where users sign out: the policy cannot be watched.")
 
 
 def _on_request(event: Any) -> None:

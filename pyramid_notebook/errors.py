@@ -19,10 +19,15 @@
      ├─ TokenStoreError        the database of the tokens does not answer, or cannot be used
      │   └─ NewerDatabase      ... because a newer version of this package has changed it
      ├─ TokenRefused           a request whose token does not let it pass (RFC 6750)
+     │   ├─ TokenMissing       ... because there is none, at an address for programs
      │   ├─ TokenMisplaced     ... because it is not in the Authorization header, or there is not one token
      │   ├─ TokenInvalid       ... because there is no such token
      │   │   ├─ TokenExpired   ... any more: its time is over
      │   │   └─ TokenRevoked   ... any more: it was revoked
+     │   ├─ TokenUserRefused   ... because its user is gone, or has no permission any more
+     │   ├─ TokensOff          ... because the site has not said how to find that out
+     │   ├─ TokenOfAnother     ... because it is for the notebooks of another user
+     │   ├─ PeopleOnly         ... because none may do this
      │   ├─ ScopeInsufficient  ... because its scopes are for something else
      │   └─ TooManyFailures    ... because too many did not just before
      ├─ ProtocolError          a program's request for a token cannot be granted (RFC 6749, RFC 8628)
@@ -34,6 +39,7 @@
      └─ UpstreamError          the user server did not answer a request
          ├─ UpstreamGone       ... because nothing listens
          ├─ UpstreamTimeout    ... in time
+         ├─ NotStarted         ... because it was not running, and could not be started for a program
          └─ UpstreamBusy       ... because too many others of the same user are waiting for it
 
 Each class has a ``status``, the HTTP status that a view answers with, and a ``reason``, one word for programs. Its text
@@ -196,8 +202,22 @@ class TokenRefused(NotebookError):
         return f'Bearer realm="pyramid_notebook", error="{self.reason}"'
 
 
+class TokenMissing(TokenRefused):
+    """Nobody is signed in at an address for programs, and there is no token."""
+
+    reason = "token-missing"
+
+    def __init__(self) -> None:
+        super().__init__("This address needs a token. Send it in the header field Authorization: Bearer.")
+
+    @property
+    def www_authenticate(self) -> str:
+        """Value of the header field ``WWW-Authenticate``, without an error code (RFC 6750 section 3.1)."""
+        return 'Bearer realm="pyramid_notebook"'
+
+
 class TokenMisplaced(TokenRefused):
-    """A token is in the URL, in a cookie or in the body, or the ``Authorization`` header doesn't hold just one.
+    """A token is anywhere but in ``Authorization: Bearer``, or that holds something else than one token.
 
     Args:
         place: where the token was found, such as ``the URL``; it must not hold the token.
@@ -226,6 +246,48 @@ class TokenExpired(TokenInvalid):
 
 class TokenRevoked(TokenInvalid):
     """The token was revoked; to its sender this is the same as that there is none."""
+
+
+class TokenUserRefused(TokenRefused):
+    """The token is valid, but its user is gone or has no permission any more."""
+
+    status = 403
+    reason = "insufficient_scope"
+
+    def __init__(self) -> None:
+        super().__init__("The user of this token does not exist any more, or may not use notebooks any more.")
+
+
+class TokensOff(TokenRefused):
+    """The site has not said how to find out whether a user who is not there has a permission."""
+
+    status = 403
+    reason = "tokens-off"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Programs cannot sign in to this site yet: its developer has to call config.set_notebook_permits."
+        )
+
+
+class TokenOfAnother(TokenRefused):
+    """A token was sent for the notebooks of somebody else than its user."""
+
+    status = 403
+    reason = "insufficient_scope"
+
+    def __init__(self) -> None:
+        super().__init__("These notebooks belong to somebody else than this token.")
+
+
+class PeopleOnly(TokenRefused):
+    """A token was sent where only somebody who is signed in to the site may pass."""
+
+    status = 403
+    reason = "insufficient_scope"
+
+    def __init__(self) -> None:
+        super().__init__("No token may do this: it is for people who are signed in to the site.")
 
 
 class ScopeInsufficient(TokenRefused):
@@ -350,5 +412,21 @@ class UpstreamBusy(UpstreamError):
     reason = "busy"
 
     def __init__(self, message: str, *, retry_after: int = 2) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class NotStarted(UpstreamError):
+    """A program needs a user server that was not running, and it did not come up.
+
+    Args:
+        message: why.
+        retry_after: seconds after which trying again makes sense.
+    """
+
+    status = 503
+    reason = "not-started"
+
+    def __init__(self, message: str, *, retry_after: int = 10) -> None:
         super().__init__(message)
         self.retry_after = retry_after

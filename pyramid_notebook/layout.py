@@ -47,6 +47,11 @@ class UserFolder:
         return self.runtime / "launching"
 
     @property
+    def signed_out_file(self) -> Path:
+        """When the user last signed out of the site, in seconds since the epoch."""
+        return self.runtime / "signed-out"
+
+    @property
     def stdout_log(self) -> Path:
         """Standard output of the daemon."""
         return self.path / "notebook.stdout.log"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -172,6 +173,25 @@ class NotebookManager:
                 return False
             with self._locked(folder):
                 return self.spawner.stop(folder)
+
+    def sign_out(self, username: str) -> None:
+        """End what a user has open in notebooks by sessions of the site, in all web workers and within seconds.
+
+        Their notebook server runs on. A page of theirs that is still signed in, in another browser, connects again.
+
+        Args:
+            username: who signed out, or was signed out.
+        """
+        folder = self.folder(username)
+        if folder.runtime.is_dir():
+            write_private(folder.signed_out_file, repr(time.time()))
+
+    def signed_out(self, username: str) -> float:
+        """Return when a user signed out last, in seconds since the epoch; 0.0 for never."""
+        try:
+            return float(read_private(self.folder(username).signed_out_file) or 0)
+        except ValueError:
+            return 0.0
 
     def sweep(self) -> list[str]:
         """Remove what crashed servers left, and stop servers that are past ``max_lifetime``.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, wraps
 from http import HTTPStatus
 from typing import Any
 
@@ -12,7 +13,18 @@ from markupsafe import Markup
 from pyramid.renderers import render
 from pyramid.response import Response
 
-from .errors import LaunchError, NotebookError, TooManyServers, UpstreamBusy, UpstreamGone
+from .door import base_url_at, base_url_of, door_of, home_url_of
+from .errors import (
+    LaunchError,
+    NotebookError,
+    NotStarted,
+    TokenRefused,
+    TooManyFailures,
+    TooManyServers,
+    UpstreamBusy,
+    UpstreamGone,
+)
+from .security import require_permission
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +42,36 @@ class Form:
     method: str
     action: str
     fields: list[tuple[str, str]]
+
+
+def same_form(request: Any, *, without: str = "") -> Form:
+    """Return the form that sends a request of a person once more.
+
+    Args:
+        request: the request.
+        without: name of a field that is left out.
+    """
+    sent = request.POST if request.method == "POST" else request.GET
+    fields = [(name, value) for name, value in sent.items() if isinstance(value, str) and name != without]
+    if request.method == "POST":
+        return Form("Try again", "post", request.path_qs, fields)
+    return Form("Go on", "get", request.path_qs, fields)
+
+
+def page_values(request: Any, base_url: str) -> dict[str, Any]:
+    """Return what every page needs to know.
+
+    Args:
+        request: the request.
+        base_url: URL path of the server of the user who sees the page, with a slash at its end.
+    """
+    settings = door_of(request).settings
+    return {
+        "layout": settings.layout,
+        "assets": f"{base_url}-/",
+        "home_url": home_url_of(request),
+        "home_title": settings.home_title,
+    }
 
 
 @cache
@@ -87,6 +129,27 @@ def error_answer(request: Any, error: NotebookError, **values: Any) -> Response:
         # on 502 Jupyter's page tells that the kernel died, above its offer to start the server again
         status = 503 if isinstance(error, UpstreamGone) else error.status
         response = Response(json_body={"error": error.reason, "message": str(error)}, status=status)
-    if isinstance(error, (TooManyServers, UpstreamBusy)):
+    if isinstance(error, (TooManyServers, UpstreamBusy, NotStarted, TooManyFailures)):
         response.headers["Retry-After"] = str(error.retry_after)
+    if isinstance(error, TokenRefused):
+        response.headers["WWW-Authenticate"] = error.www_authenticate
     return response
+
+
+def for_people(view: Callable[[Any, str], Response]) -> Callable[[Any], Response]:
+    """Make a view of a function that gets a request and its signed-in user, who has the permission for notebooks.
+
+    Tokens are refused, and our errors become answers.
+    """
+
+    @wraps(view)
+    def wrapper(request: Any) -> Response:
+        base_url = base_url_at(request, "-")
+        try:
+            username = require_permission(request, door_of(request).settings.permission)
+            base_url = base_url_of(request, username)
+            return view(request, username)
+        except NotebookError as error:
+            return error_answer(request, error, again=None, **page_values(request, base_url))
+
+    return wrapper

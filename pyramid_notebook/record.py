@@ -15,6 +15,8 @@ from typing import Any
 
 #: Header that carries the per-launch secret from the door to the user server.
 SECRET_HEADER = "X-Pyramid-Notebook-Secret"  # noqa: S105 - the name of the header, not a secret
+#: Header field in which the door names the token that let a request pass; absent for one of the site's session.
+TOKEN_HEADER = "X-Pyramid-Notebook-Token"  # noqa: S105
 
 #: Environment variable that every process of one user server inherits; its value is the record's ``launch_id``.
 LAUNCH_VARIABLE = "PYRAMID_NOTEBOOK_LAUNCH"

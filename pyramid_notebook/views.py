@@ -11,23 +11,27 @@ A site's own view authenticates, authorises, and then calls one of the three fun
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import wraps
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyramid.httpexceptions import HTTPForbidden, HTTPNotFound, HTTPSeeOther
 from pyramid.response import FileResponse, Response
 
+from .addresses import classify
 from .context import NotebookContext
-from .door import Door, door_of
+from .door import USER, Door, base_url_at, base_url_of, door_of, home_url_of
 from .errors import (
     LaunchError,
     NotAnswering,
     NotebookError,
+    Refused,
     StopError,
+    TokenMisplaced,
+    TokenMissing,
+    TokenOfAnother,
     Unasked,
     UnsafePath,
     Unsaved,
@@ -35,30 +39,32 @@ from .errors import (
     UpstreamError,
     UpstreamGone,
 )
-from .manager import Progress
+from .launching import WAIT, launch, options_for, start_for_program
 from .names import slug
-from .pages import Form, error_answer, page, wants_html
+from .pages import Form, error_answer, for_people, page_values, same_form, wants_html
 from .proxy.connection import forget
 from .proxy.http import forward
+from .proxy.passages import passes_again
 from .proxy.target import raw_target
 from .proxy.upstream import ask
 from .proxy.websocket import is_upgrade, serve_websocket
-from .record import ServerOptions, ServerRecord
+from .record import ServerRecord
 from .security import (
-    LAUNCH_HEADER,
+    body_holds_token,
     may_pass_on,
-    own_page,
     require_own_navigation,
     require_owner,
-    require_permission,
     require_same_origin,
 )
+from .tokens.judge import require_scope, token_of
+
+if TYPE_CHECKING:
+    from .tokens.model import TokenInfo
 
 _ASSETS = {"launch.js": "text/javascript", "page.css": "text/css"}
 _PRIVATE = "-/"
 _ANYWAY = "notebook_anyway"  # sent by who was told what cannot be saved
 _SAVE_SECONDS = 15.0
-_WAIT = "notebook_launch"  # a browser without scripts sends it, and gets no page before the notebook is there
 
 
 def _tells_errors(view: Callable[..., Any]) -> Callable[..., Any]:
@@ -70,7 +76,7 @@ def _tells_errors(view: Callable[..., Any]) -> Callable[..., Any]:
             return view(request, username, *args, **kwargs)
         except NotebookError as error:
             again = _again(request, username, error)
-            return error_answer(request, error, again=again, **_page_values(request, username))
+            return error_answer(request, error, again=again, **page_values(request, base_url_of(request, username)))
 
     return wrapper
 
@@ -92,8 +98,8 @@ def launch_notebook(
     """
     require_own_navigation(request)
     context = NotebookContext.from_mapping(notebook_context or {})
-    base_url = context.notebook_path or _base_url(request, username)
-    return _launch(request, username, _options(request, username, context, base_url))
+    base_url = context.notebook_path or base_url_of(request, username)
+    return launch(request, username, options_for(request, username, context, base_url))
 
 
 @_tells_errors
@@ -117,67 +123,116 @@ def notebook_proxy(request: Any, username: str) -> Response:
 
     Call it from a view that has checked who the user is and what they may; its route must be named
     ``notebook_proxy`` and end with ``*remainder``, and the view must not require the site's CSRF token
-    (``require_csrf=False``): the origin of requests is checked here.
+    (``require_csrf=False``): the origin of requests is checked here. A request with a token is judged by the token,
+    which must be that of the user.
+
+    Your view is called again, with the same request, every other second as long as a websocket or a stream is open:
+    where it says no, or calls this for somebody else, that is ended.
 
     Args:
         request: the request.
         username: whose server.
     """
-    require_same_origin(request)
+    return _let_pass(request, username, token_of(request))
+
+
+@_tells_errors
+def _let_pass(request: Any, username: str, token: TokenInfo | None) -> Response:
+    """Pass a request on, or answer it here; who it is by was checked, what they want is checked now."""
     door = door_of(request)
     record = door.manager.find(username)
-    base_url = record.base_url if record else _base_url(request, username)
-    target = raw_target(request.environ)
-    path = target.partition("?")[0]
+    base_url = record.base_url if record else base_url_of(request, username)
+    path = raw_target(request.environ).partition("?")[0]
     below = path.removeprefix(base_url)
+    if token is None:
+        require_same_origin(request)
+    elif token.user != username:
+        raise TokenOfAnother
+    else:
+        require_scope(token, classify(below))
+    if passes_again(request):
+        return Response(status=204)
     if not may_pass_on(path, base_url):
         return _private(request, username, below.removeprefix(_PRIVATE))
     if request.method == "POST" and below == "api/shutdown":  # Jupyter's own "Shut Down"
         _stop(door, username)
-        return Response(json_body={"location": _home_url(request, door)})
+        return Response(json_body={"location": home_url_of(request)})
     static = door.static.respond(request, below)
     if static is not None:
         return static
+    if record is None and token is not None:
+        record = start_for_program(request, door, username)
     if record is None:
         raise UpstreamGone("Your notebook server is not running.")
-    return _pass_on(request, door, record)
+    return _pass_on(request, door, record, token)
 
 
-def notebook_open_view(request: Any) -> Response:
+@for_people
+def notebook_open_view(request: Any, username: str) -> Response:
     """Ready-made view: open the signed-in user's notebook with the site's default context."""
-    username = require_permission(request, door_of(request).settings.permission)
     return launch_notebook(request, username, door_of(request).default_context(request))
 
 
-def notebook_stop_view(request: Any) -> Response:
+@for_people
+def notebook_stop_view(request: Any, username: str) -> Response:
     """Ready-made view: shut the signed-in user's server down and go home."""
-    door = door_of(request)
-    username = require_permission(request, door.settings.permission)
     problem = shutdown_notebook(request, username)
-    return problem or HTTPSeeOther(_home_url(request, door))
+    return problem or HTTPSeeOther(home_url_of(request))
 
 
 def notebook_proxy_view(request: Any) -> Response:
-    """Ready-made view: pass on what is the signed-in user's own.
+    """Ready-made view: pass on what is the signed-in user's own, or the own of a token's user.
 
     A refused websocket gets a plain 403; a forbidden view that redirects to a login page is no use to it.
     """
+    segment = request.matchdict["user"]
+    request.environ.pop(USER, None)
     try:
-        username = require_owner(request, door_of(request).settings.permission, request.matchdict["user"])
+        token = token_of(request)
+        if token is None:
+            username = _signed_in_owner(request, segment)
+        elif slug(token.user) == segment:
+            username = request.environ[USER] = token.user
+        else:
+            raise TokenOfAnother
+    except NotebookError as error:
+        return error_answer(request, error, again=None, **page_values(request, base_url_at(request, segment)))
     except HTTPForbidden as refusal:
         if is_upgrade(request):
             return Response(str(refusal.detail), status=403, content_type="text/plain")
         raise
-    return notebook_proxy(request, username)
+    return _let_pass(request, username, token)
 
 
-def _pass_on(request: Any, door: Door, record: ServerRecord) -> Response:
-    if not is_upgrade(request):
-        return forward(request, record, door.settings, door.places)
-    if door.relay.count(record.user) >= door.settings.user_websockets:
-        raise UpstreamBusy(f"You have {door.settings.user_websockets} connections open. Close some notebook pages.")
-    with door.places.held(record.user):
-        return serve_websocket(request, record, door.relay, adaptor=door.settings.websocket_proxy or None)
+def _signed_in_owner(request: Any, segment: str) -> str:
+    """Return the signed-in user, whose own notebooks the request is about.
+
+    A stranger who may be a program is told how to come with a token, unless it is a page that they want to see.
+    """
+    if not request.authenticated_userid:
+        if body_holds_token(request):
+            raise TokenMisplaced("the body")
+        below = raw_target(request.environ).partition("?")[0].removeprefix(base_url_at(request, segment))
+        if classify(below).row.is_for_programs and not wants_html(request):
+            raise TokenMissing
+    return require_owner(request, door_of(request).settings.permission, segment)
+
+
+def _pass_on(request: Any, door: Door, record: ServerRecord, token: TokenInfo | None) -> Response:
+    passage = door.passages.enter(request, record.user, token=token.id if token else "")
+    try:
+        if not is_upgrade(request):
+            return forward(request, record, door.settings, door.places, passage)
+        if door.relay.count(record.user) >= door.settings.user_websockets:
+            raise UpstreamBusy(f"You have {door.settings.user_websockets} connections open. Close some notebook pages.")
+        with door.places.held(record.user):
+            adaptor = door.settings.websocket_proxy or None
+            return serve_websocket(request, record, door.relay, passage=passage, adaptor=adaptor)
+    except NotebookError as error:
+        passage.leave()
+        if passage.ended:
+            raise Refused("You may not do this any more, so it was broken off.") from error
+        raise
 
 
 def _private(request: Any, username: str, action: str) -> Response:
@@ -190,57 +245,16 @@ def _private(request: Any, username: str, action: str) -> Response:
         return response
     if request.method == "POST" and action == "stop":
         _save_and_stop(request, username)
-        location = _home_url(request, door)
+        location = home_url_of(request)
         return HTTPSeeOther(location) if wants_html(request) else Response(json_body={"location": location})
     if request.method == "POST" and action in ("start", "restart"):
         if action == "restart":  # what does not answer cannot save
             _stop(door, username)
         options = door.manager.last_options(username)
         if options is None:
-            options = _options(request, username, NotebookContext.from_mapping({}), _base_url(request, username))
-        return _launch(request, username, options)
+            options = options_for(request, username, NotebookContext.from_mapping({}), base_url_of(request, username))
+        return launch(request, username, options)
     raise HTTPNotFound
-
-
-def _launch(request: Any, username: str, options: ServerOptions) -> Response:
-    door = door_of(request)
-    goal = own_page(request.POST.get("next", ""), options.base_url) if request.method == "POST" else ""
-    if request.headers.get(LAUNCH_HEADER) == "stream":
-        lines = _stream(door, username, options, goal)
-        response = Response(app_iter=lines, content_type="application/x-ndjson", charset="utf-8")
-        response.headers["X-Accel-Buffering"] = "no"
-        response.cache_control.no_store = True
-        return response
-    waits = request.params.get(_WAIT) == "wait"
-    if door.manager.find(username) or waits or not wants_html(request):
-        path = door.manager.launch(username, options)
-        location = goal or path
-        return HTTPSeeOther(location) if wants_html(request) else Response(json_body={"location": location})
-    door.manager.check_place(username)
-    context = NotebookContext.from_mapping(options.context)
-    values = _page_values(request, username) | {"assets": f"{options.base_url}{_PRIVATE}"}
-    return page(request, "launch.jinja2", title=context.title, form=_same_form(request), **values)
-
-
-def _stream(door: Door, username: str, options: ServerOptions, goal: str) -> Iterator[bytes]:
-    """Launch, and tell each step as one line of JSON."""
-
-    def line(**values: str) -> bytes:
-        return json.dumps(values).encode() + b"\n"
-
-    try:
-        for progress in door.manager.launching(username, options):
-            yield line(**_step(progress, goal))
-    except NotebookError as error:
-        yield line(stage="failed", message=str(error), log=error.log if isinstance(error, LaunchError) else "")
-    except Exception:
-        door.log.exception("A launch failed")
-        yield line(stage="failed", message="Your notebook could not be opened: the site's log says why.")
-
-
-def _step(progress: Progress, goal: str) -> dict[str, str]:
-    step = {"stage": str(progress.stage)}
-    return step | {"location": goal or progress.path} if progress.path else step
 
 
 def _save_and_stop(request: Any, username: str) -> None:
@@ -268,58 +282,18 @@ def _stop(door: Door, username: str) -> None:
             forget(record)
 
 
-def _options(request: Any, username: str, context: NotebookContext, base_url: str) -> ServerOptions:
-    door = door_of(request)
-    return ServerOptions(
-        user=username,
-        base_url=base_url,
-        ui=door.settings.ui,
-        home_url=_home_url(request, door),
-        home_title=door.settings.home_title,
-        max_lifetime=door.settings.max_lifetime,
-        context=replace(context, notebook_path=base_url).to_dict(),
-    )
-
-
-def _base_url(request: Any, username: str) -> str:
-    """Return the URL path of a user's server; a site's own route has no ``{user}`` and ignores it."""
-    path: str = request.route_path("notebook_proxy", user=slug(username), remainder=())
-    return path if path.endswith("/") else f"{path}/"
-
-
-def _home_url(request: Any, door: Door) -> str:
-    return door.settings.home_url or f"{request.script_name}/"
-
-
 def _again(request: Any, username: str, error: NotebookError) -> Form | None:
     """Return what the button of an error's page sends: the same once more, or the start of a server that is gone."""
     if isinstance(error, NotAnswering):
-        return Form("Shut it down and start anew", "post", f"{_base_url(request, username)}{_PRIVATE}restart", [])
+        return Form("Shut it down and start anew", "post", f"{base_url_of(request, username)}{_PRIVATE}restart", [])
     if isinstance(error, Unsaved):
-        form = _same_form(request)
+        form = same_form(request, without=WAIT)
         return replace(form, label="Shut down all the same", fields=[*form.fields, (_ANYWAY, "yes")])
     if isinstance(error, (LaunchError, StopError, UnsafePath, Unasked)):
-        return _same_form(request)
+        return same_form(request, without=WAIT)
     if not isinstance(error, UpstreamError):
         return None
     fields = [("next", raw_target(request.environ))] if request.method == "GET" else []
-    return Form("Start again", "post", f"{_base_url(request, username)}{_PRIVATE}start", fields)
+    return Form("Start again", "post", f"{base_url_of(request, username)}{_PRIVATE}start", fields)
 
 
-def _same_form(request: Any) -> Form:
-    """Return the form that sends a request of a person once more."""
-    sent = request.POST if request.method == "POST" else request.GET
-    fields = [(name, value) for name, value in sent.items() if isinstance(value, str) and name != _WAIT]
-    if request.method == "POST":
-        return Form("Try again", "post", request.path_qs, fields)
-    return Form("Go on", "get", request.path_qs, fields)
-
-
-def _page_values(request: Any, username: str) -> dict[str, Any]:
-    door = door_of(request)
-    return {
-        "layout": door.settings.layout,
-        "assets": f"{_base_url(request, username)}{_PRIVATE}",
-        "home_url": _home_url(request, door),
-        "home_title": door.settings.home_title,
-    }

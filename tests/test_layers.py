@@ -15,12 +15,15 @@ import pyramid_notebook
 PACKAGE = Path(pyramid_notebook.__file__).parent
 NAME = "pyramid_notebook"
 
-PURE = ("errors", "settings", "context", "record", "names", "layout", "scopes", "proxy.headers", "proxy.target")
+PURE = (
+    *("errors", "settings", "context", "record", "names", "layout", "scopes", "addresses"),
+    *("proxy.headers", "proxy.target"),
+)
 #: What both sides of the door may use.
 SHARED = (*PURE, "startup", "files", "processes", "pidfile", "proxy.upstream")
-DOOR = ("security", "pages", "views", "door")
+DOOR = ("security", "pages", "launching", "views", "door")
 #: What of the tokens answers requests.
-TOKENS_DOOR = ("tokens.site", "tokens.*views", "tokens.*endpoints")
+TOKENS_DOOR = ("tokens.site", "tokens.judge", "tokens.*views", "tokens.*endpoints")
 #: Beside the package's own names, what the documentation shows to sites.
 DOCUMENTED = ("context", "errors", "settings", "startup", "views")
 #: The first pattern that fits a module tells what it may import of the package.
@@ -38,7 +41,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "site_client": PURE,
     "device_login": (*PURE, "files", "credentials", "site_client"),
     "cli": ("errors", "device_login", "tokens", "tokens.commands"),
-    **dict.fromkeys(TOKENS_DOOR, (*SHARED, *DOOR, "manager", "tokens*")),
+    **dict.fromkeys(TOKENS_DOOR, (*SHARED, *DOOR, "manager", "proxy.passages", "tokens*")),
     "tokens*": (*PURE, "files", "tokens*"),
     "demo*": ("", "demo*", *DOCUMENTED),  # of these the public names only, see below
     "*": (*SHARED, *DOOR, "proxy*", "spawners*", "manager", "tokens*"),
@@ -62,7 +65,7 @@ FRAMEWORKS = {
         ("pyramid", "webob", "jupyter_server", "tornado", "sqlalchemy", "alembic"),
     ),
     **dict.fromkeys(
-        ("proxy*", "spawners*", "manager", "views", "security", "pages", "door", "demo*"),
+        ("proxy*", "spawners*", "manager", "views", "launching", "security", "pages", "door", "demo*"),
         ("jupyter_server", "jupyter_client", "jupyterlab", "notebook", "ipykernel", "IPython", "tornado"),
     ),
     **dict.fromkeys((*PURE, "startup", "files", "processes", "pidfile"), ("pyramid", "jupyter_server", "tornado")),

@@ -91,10 +91,20 @@ class SecurityPolicy:
         self._identities.clear(request)
         return []
 
+    def user_permits(self, request: Request, username: str, permission: str) -> Any:
+        """Return what a user has who is not here, but sent a program with a token of theirs."""
+        identity = _identity_of(request, username)
+        principals = identity.principals if identity else [Everyone]
+        return self._lists.permits(request.context, principals, permission)
+
     def _load_identity(self, request: Request) -> Identity | None:
         name = self._session.authenticated_userid(request)
-        user = request.dbsession.get(User, name) if name else None
-        return Identity(user.name, tuple(user.groups)) if user else None
+        return _identity_of(request, name) if name else None
+
+
+def _identity_of(request: Request, name: str) -> Identity | None:
+    user = request.dbsession.get(User, name)
+    return Identity(user.name, tuple(user.groups)) if user else None
 
 
 def check_password(session: Session, name: str, password: str) -> bool:
@@ -113,7 +123,7 @@ def _decoy() -> str:
 
 
 def includeme(config: Configurator) -> None:
-    """Add sessions, the security policy, the root, and the check of CSRF tokens."""
+    """Add sessions, the security policy, the root, the check of CSRF tokens, and what programs with tokens may do."""
     settings = config.get_settings()
     secret = settings.get("demo.secret") or load_secret(
         database_file(settings["sqlalchemy.url"]).with_suffix(".secret")
@@ -122,6 +132,8 @@ def includeme(config: Configurator) -> None:
         secret, timeout=SESSION_TIMEOUT, reissue_time=SESSION_RENEWAL, httponly=True, samesite="Lax"
     )
     config.set_session_factory(sessions)
-    config.set_security_policy(SecurityPolicy())
+    policy = SecurityPolicy()
+    config.set_security_policy(policy)
     config.set_root_factory(Root)
     config.set_default_csrf_options(require_csrf=True)
+    config.set_notebook_permits(policy.user_permits)

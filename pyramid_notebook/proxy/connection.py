@@ -114,10 +114,21 @@ class UpstreamConnection(HTTPConnection):
     def __init__(self, record: ServerRecord) -> None:
         super().__init__("localhost", blocksize=BLOCK)
         self.record = record
+        self._own: socket.socket | None = None
+        self._aborted = False
 
     def connect(self) -> None:
         """Open the connection; called by http.client when the first byte is to be sent."""
-        self.sock = dial(self.record, float(self.timeout or 60))
+        self.sock = self._own = dial(self.record, float(self.timeout or 60))
+        if self._aborted:
+            self.abort()
+
+    def abort(self) -> None:
+        """Break the connection, from any thread; whoever uses it gets an error."""
+        self._aborted = True
+        if self._own is not None:  # http.client forgets its socket before the last answer is read
+            with suppress(OSError):
+                self._own.shutdown(socket.SHUT_RDWR)
 
 
 class UpstreamPool:
@@ -173,7 +184,6 @@ class _Pools:
         for unused in old:
             unused.close()
         return pool
-
 
     def drop(self, record: ServerRecord) -> None:
         with self._lock:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from ..record import SECRET_HEADER
+from ..record import SECRET_HEADER, TOKEN_HEADER
 
 Headers = list[tuple[str, str]]
 
@@ -36,6 +36,8 @@ _NOT_UPSTREAM = frozenset(
         "x-client-ip"
     }
 )
+#: Fields with which a page identifies itself.
+_OF_BROWSERS = frozenset({"cookie", "origin", "referer", "x-xsrftoken"})
 #: Upstream speaks for one user; these fields would speak for the whole origin of the site, or for its server.
 _NOT_TO_CLIENT = frozenset(
     {
@@ -87,23 +89,31 @@ def end_to_end(headers: Iterable[tuple[str, str]]) -> Headers:
     ]
 
 
-def for_upstream(headers: Iterable[tuple[str, str]], *, secret: str, scheme: str, client: str) -> Headers:
+def for_upstream(
+    headers: Iterable[tuple[str, str]], *, secret: str, scheme: str, client: str, token: str = ""
+) -> Headers:
     """Return the fields to send to the user server.
 
     `Host` and `Origin` stay as they came, because the user server compares them. Of the cookies only `_xsrf` passes.
+    A request with a token has no browser behind it that a foreign page could misuse, so nothing of one passes.
 
     Args:
         headers: what the client sent.
         secret: per-launch secret that lets us in.
         scheme: `http` or `https`, as the site sees it.
         client: IP address of the client, as the site sees it.
+        token: id of the token that let the request pass; empty for one of the site's session.
     """
+    own = [("X-Forwarded-For", client), ("X-Forwarded-Proto", scheme), (SECRET_HEADER, secret)]
+    if token:
+        headers = [(name, value) for name, value in headers if name.lower() not in _OF_BROWSERS]
+        own.append((TOKEN_HEADER, token))
     fields = list(headers)
     passed = [(name, value) for name, value in end_to_end(fields) if not _is_claim(name.lower())]
     xsrf = _xsrf_cookie(value for name, value in fields if name.lower() == "cookie")
     if xsrf:
         passed.append(("Cookie", xsrf))
-    return [*passed, ("X-Forwarded-For", client), ("X-Forwarded-Proto", scheme), (SECRET_HEADER, secret)]
+    return [*passed, *own]
 
 
 def _is_claim(name: str) -> bool:

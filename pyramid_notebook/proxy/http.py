@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import partial
+from contextlib import ExitStack
 from typing import Any
 
 from pyramid.httpexceptions import HTTPBadRequest
@@ -14,6 +14,7 @@ from ..record import ServerRecord
 from ..settings import Settings
 from .connection import BLOCK
 from .headers import Headers, for_client, for_upstream, from_environ
+from .passages import Passage
 from .places import Places
 from .target import raw_target
 from .upstream import ClientBodyError, UpstreamAnswer, exchange
@@ -21,7 +22,7 @@ from .upstream import ClientBodyError, UpstreamAnswer, exchange
 _FRAMING = frozenset({"content-length", "transfer-encoding"})
 
 
-def forward(request: Request, record: ServerRecord, settings: Settings, places: Places) -> Response:
+def forward(request: Request, record: ServerRecord, settings: Settings, places: Places, passage: Passage) -> Response:
     """Let the user server answer a request.
 
     The caller has authenticated, authorised and checked the origin of the request.
@@ -31,48 +32,53 @@ def forward(request: Request, record: ServerRecord, settings: Settings, places: 
         record: the user server.
         settings: `proxy_timeout` bounds the seconds of silence.
         places: the user holds one until the answer is sent.
+        passage: of the request; it is left when the answer is sent.
 
     Raises:
         UpstreamBusy: the user has no place left.
         UpstreamError: the user server didn't answer; nothing was sent to the client yet. Where it stops in the middle
-            of a body, the answer's iterator raises, so that the web server breaks the client's connection.
+            of a body, or the passage is ended, the answer's iterator raises, so that the web server breaks the
+            client's connection.
     """
-    places.take(record.user)
-    try:
-        return _forward(request, record, settings, partial(places.leave, record.user))
-    except BaseException:
-        places.leave(record.user)
-        raise
-
-
-def _forward(request: Request, record: ServerRecord, settings: Settings, done: Callable[[], None]) -> Response:
-    body, framing = _request_body(request)
-    try:
-        answer = exchange(
-            record,
-            request.method,
-            raw_target(request.environ),
-            headers=[*upstream_headers(request, record), *framing],
-            body=body,
-            chunked=("Transfer-Encoding", "chunked") in framing,
-            timeout=settings.proxy_timeout,
+    with ExitStack() as until_sent:
+        until_sent.callback(passage.leave)
+        places.take(record.user)
+        until_sent.callback(places.leave, record.user)
+        body, framing = _request_body(request)
+        try:
+            answer = exchange(
+                record,
+                request.method,
+                raw_target(request.environ),
+                headers=[*upstream_headers(request, record, passage.token), *framing],
+                body=body,
+                chunked=("Transfer-Encoding", "chunked") in framing,
+                timeout=settings.proxy_timeout,
+                ends_by=passage.ends_by,
+            )
+        except ClientBodyError as error:
+            return HTTPBadRequest(str(error))
+        return UntouchedResponse(
+            status=f"{answer.status} {printable(answer.reason)}",
+            headerlist=for_client(_one_length(answer.headers), base_url=record.base_url),
+            app_iter=AnswerBody(answer, until_sent.pop_all().close),
         )
-    except ClientBodyError as error:
-        done()
-        return HTTPBadRequest(str(error))
-    headers = for_client(_one_length(answer.headers), base_url=record.base_url)
-    return UntouchedResponse(
-        status=f"{answer.status} {printable(answer.reason)}", headerlist=headers, app_iter=AnswerBody(answer, done)
-    )
 
 
-def upstream_headers(request: Request, record: ServerRecord) -> Headers:
-    """Return the header fields of a request for the user server, without those that frame its body."""
+def upstream_headers(request: Request, record: ServerRecord, token: str = "") -> Headers:
+    """Return the header fields of a request for the user server, without those that frame its body.
+
+    Args:
+        request: the request.
+        record: the user server.
+        token: id of the token that let it pass; empty for one of the site's session.
+    """
     passed = for_upstream(
         from_environ(request.environ),
         secret=record.secret,
         scheme=request.scheme,
         client=request.environ.get("REMOTE_ADDR") or "unknown",
+        token=token,
     )
     fields = [(name, value) for name, value in passed if name.lower() not in _FRAMING]
     if not any(name == "Host" for name, _value in fields):

@@ -35,8 +35,15 @@ class Relay:
         self._pairs: set[_Pair] = set()
 
     def splice(
-        self, client: socket.socket, upstream: socket.socket, *, first: bytes, early: bytes = b"", owner: str
-    ) -> None:
+        self,
+        client: socket.socket,
+        upstream: socket.socket,
+        *,
+        first: bytes,
+        early: bytes = b"",
+        owner: str,
+        finished: Callable[[], None] | None = None,
+    ) -> Callable[[], None]:
         """Own two connected sockets from now on, and pass on what comes out of each until both are closed.
 
         Args:
@@ -45,17 +52,32 @@ class Relay:
             first: bytes that the client gets before anything else.
             early: bytes that the user server gets before anything else.
             owner: whose pair it is, for :meth:`close` and :meth:`count`.
+            finished: called when both are closed.
+
+        Returns:
+            What ends the pair at once; it may be called from any thread, also when both are closed already.
         """
         for connection in (client, upstream):
             connection.setblocking(False)
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         if client.family != socket.AF_UNIX:
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        pair = _Pair(owner, _Side(client, first), _Side(upstream, early), self._finished)
+
+        def forget(ended: _Pair) -> None:
+            self._finished(ended)
+            if finished:
+                finished()
+
+        pair = _Pair(owner, _Side(client, first), _Side(upstream, early), forget)
         with self._lock:
             loop = self._running_loop()
             self._pairs.add(pair)
         asyncio.run_coroutine_threadsafe(pair.attach(), loop)
+
+        def end() -> None:
+            loop.call_soon_threadsafe(pair.abort)
+
+        return end
 
     def close(self, owner: str) -> int:
         """End all sockets of an owner and return how many pairs that were."""

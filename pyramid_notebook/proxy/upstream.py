@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json as json_module
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -20,6 +20,13 @@ IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 
 _MAX_ANSWER = 8 * 1024 * 1024
 
+#: Takes what breaks a connection from another thread; None when there is nothing to break any more.
+EndsBy = Callable[[Callable[[], None] | None], None]
+
+
+def _never_ended(_end: Callable[[], None] | None) -> None:
+    pass
+
 
 class ClientBodyError(Exception):
     """The client did not send the body that it announced."""
@@ -35,7 +42,12 @@ class UpstreamAnswer:
     """
 
     def __init__(
-        self, pool: UpstreamPool, connection: UpstreamConnection, response: HTTPResponse, timeout: float
+        self,
+        pool: UpstreamPool,
+        connection: UpstreamConnection,
+        response: HTTPResponse,
+        timeout: float,
+        ends_by: EndsBy,
     ) -> None:
         self.status = response.status
         self.reason = response.reason or ""
@@ -44,6 +56,7 @@ class UpstreamAnswer:
         self._connection: UpstreamConnection | None = connection
         self._response = response
         self._timeout = timeout
+        self._ends_by = ends_by
 
     def read(self) -> bytes:
         """Return what has come of the body, waiting for the first byte only; nothing at its end.
@@ -62,6 +75,7 @@ class UpstreamAnswer:
             raise
         if not data:
             connection, self._connection = self._connection, None
+            self._ends_by(None)
             self._pool.give_back(connection)
         return data or b""
 
@@ -69,6 +83,7 @@ class UpstreamAnswer:
         """Drop the connection unless the body was read to its end."""
         connection, self._connection = self._connection, None
         if connection is not None:
+            self._ends_by(None)
             self._response.close()
             connection.close()
 
@@ -82,6 +97,7 @@ def exchange(
     body: Iterable[bytes] | None = None,
     chunked: bool = False,
     timeout: float,
+    ends_by: EndsBy = _never_ended,
 ) -> UpstreamAnswer:
     """Send one request to a user server and return its answer with the body still to be read.
 
@@ -93,6 +109,7 @@ def exchange(
         body: blocks of the body.
         chunked: send the body in chunks because its length isn't known.
         timeout: seconds of silence to bear.
+        ends_by: gets what breaks the connection, from any thread, and None when it is not this exchange's any more.
 
     Raises:
         ClientBodyError: what `body` raises passes through.
@@ -105,6 +122,7 @@ def exchange(
         fields.setdefault(name, SKIP_HEADER)
     pool = pool_of(record)
     connection = pool.take()
+    ends_by(connection.abort)
     may_repeat = connection.sock is not None and body is None and method in IDEMPOTENT
     send = partial(_send, method=method, target=target, fields=fields, body=body, chunked=chunked, timeout=timeout)
     with understood(timeout):
@@ -115,11 +133,12 @@ def exchange(
             if not may_repeat:
                 raise
             connection = UpstreamConnection(record)
+            ends_by(connection.abort)
             response = send(connection)
     if response.status < 200:
         connection.close()
         raise UpstreamError("Your notebook server switched the protocol without being asked to.")
-    return UpstreamAnswer(pool, connection, response, timeout)
+    return UpstreamAnswer(pool, connection, response, timeout, ends_by)
 
 
 def _send(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import socket
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 import h11
@@ -21,6 +22,7 @@ from .adaptors import Adaptor, find
 from .connection import acknowledge_at_once, dial, understood
 from .headers import Headers, for_client, tokens, websocket_response_head
 from .http import UntouchedResponse, printable, upstream_headers
+from .passages import Passage
 from .relay import Relay
 from .target import raw_target
 
@@ -42,6 +44,7 @@ def serve_websocket(
     record: ServerRecord,
     relay: Relay,
     *,
+    passage: Passage,
     adaptor: Adaptor | str | None = None,
     timeout: float = 30,
 ) -> Response:
@@ -53,6 +56,7 @@ def serve_websocket(
         request: the handshake.
         record: the user server; its `user` owns the sockets in the relay.
         relay: what moves the bytes.
+        passage: of the request; it is left when the websocket is closed, or there is none.
         adaptor: takes the client's socket; or its dotted name; None finds it from the server that runs.
         timeout: seconds that the user server may take to answer the handshake.
 
@@ -63,23 +67,30 @@ def serve_websocket(
         WebSocketUnsupported: the web server gives no way to its client's socket.
         UpstreamError: the user server didn't answer the handshake.
     """
-    take_over = adaptor if callable(adaptor) else find(request.environ, adaptor or "")
-    upstream = dial(record, timeout)
-    try:
-        answer = _shake_hands(upstream, request, record, timeout)
+    with ExitStack() as until_closed:
+        until_closed.callback(passage.leave)
+        take_over = adaptor if callable(adaptor) else find(request.environ, adaptor or "")
+        upstream = dial(record, timeout)
+        until_closed.callback(upstream.close)
+        answer = _shake_hands(upstream, request, record, passage, timeout)
         if answer.status != 101:
-            upstream.close()
             headers = [item for item in for_client(answer.headers, base_url=record.base_url) if _is_kept(item[0])]
             return UntouchedResponse(
                 status=f"{answer.status} {printable(answer.reason)}", headerlist=headers, body=bytes(answer.body)
             )
         with understood(timeout):
             client = take_over(request.environ)
-    except BaseException:
-        upstream.close()
-        raise
+        until_closed.pop_all()  # from here on the relay closes it
     head = websocket_response_head(answer.headers, base_url=record.base_url)
-    relay.splice(client.socket, upstream, first=head + answer.body, early=client.early, owner=record.user)
+    end = relay.splice(
+        client.socket,
+        upstream,
+        first=head + answer.body,
+        early=client.early,
+        owner=record.user,
+        finished=passage.leave,
+    )
+    passage.ends_by(end)
     return client.response
 
 
@@ -95,10 +106,12 @@ def _is_kept(name: str) -> bool:
     return name.lower() != "content-length"
 
 
-def _shake_hands(upstream: socket.socket, request: Request, record: ServerRecord, timeout: float) -> _Answer:
+def _shake_hands(
+    upstream: socket.socket, request: Request, record: ServerRecord, passage: Passage, timeout: float
+) -> _Answer:
     """Send the handshake and return the answer; with a 101 the body is what came after its head."""
     parser = h11.Connection(our_role=h11.CLIENT, max_incomplete_event_size=64 * 1024)
-    headers = [("Connection", "Upgrade"), ("Upgrade", "websocket"), *upstream_headers(request, record)]
+    headers = [("Connection", "Upgrade"), ("Upgrade", "websocket"), *upstream_headers(request, record, passage.token)]
     target = raw_target(request.environ)
     deadline = time.monotonic() + timeout
     try:

@@ -8,14 +8,14 @@ from typing import Any
 from jupyter_server.auth.identity import IdentityProvider, User
 from traitlets import Unicode
 
-from ..record import SECRET_HEADER
+from ..record import SECRET_HEADER, TOKEN_HEADER
 
 
 class DoorIdentityProvider(IdentityProvider):
     """Accepts a request that carries this launch's secret; its user is the owner of the server.
 
-    Such a request does not count as token-authenticated, so Jupyter's own XSRF and Origin checks stay on, and its
-    token stays empty, so that none is written into pages.
+    Jupyter's own XSRF and Origin checks stay on, but for a request that the door let pass because of a token of ours:
+    no foreign page could make a browser send that. Jupyter's token stays empty, so that none is written into pages.
     """
 
     secret = Unicode(help="What the door sends; 256 random bits, made at each launch.").tag(config=True)
@@ -23,14 +23,13 @@ class DoorIdentityProvider(IdentityProvider):
 
     def get_user(self, handler: Any) -> User | None:
         """Return the owner for a request of the door, and None for any other."""
-        given = handler.request.headers.get(SECRET_HEADER, "")
-        if not self.secret or not compare_digest(given.encode("utf-8", "replace"), self.secret.encode()):
+        if not self._is_of_the_door(handler):
             return None
         return User(username=self.username, name=self.username, display_name=self.username)
 
     def is_token_authenticated(self, handler: Any) -> bool:
-        """Say no: the checks that a token would switch off must stay on."""
-        return False
+        """Tell whether the door let a token pass; only that switches the checks off that are for browsers."""
+        return self._is_of_the_door(handler) and TOKEN_HEADER in handler.request.headers
 
     @property
     def auth_enabled(self) -> bool:
@@ -46,3 +45,7 @@ class DoorIdentityProvider(IdentityProvider):
     def logout_available(self) -> bool:
         """Say no: people sign out of the site."""
         return False
+
+    def _is_of_the_door(self, handler: Any) -> bool:
+        given = handler.request.headers.get(SECRET_HEADER, "")
+        return bool(self.secret) and compare_digest(given.encode("utf-8", "replace"), self.secret.encode())

@@ -13,13 +13,13 @@ from typing import Any
 from pyramid.response import Response
 
 from ..door import door_of
-from ..errors import NotebookError, ProtocolError, ScopeError, TokenRefused, TooManyFailures
+from ..errors import NotebookError, ProtocolError, ScopeError, TokenMissing, TokenRefused, TooManyFailures
 from ..names import slug
 from ..scopes import Scope, format_grants, parse_grants
+from ..security import bearer_of
 from .device import INTERVAL_SECONDS, LIFETIME_SECONDS, Answer, show_user_code
-from .device_store import DeviceStore
 from .oauth import LONGEST_FORM, read_form, required
-from .site import store_of
+from .site import devices_of, store_of
 
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:device_code"
 _MOST_GRANTS = 20
@@ -42,6 +42,7 @@ def _speaks_json(view: View) -> View:
         try:
             if request.method != "POST":
                 raise ProtocolError("invalid_request", "Use POST.", status=405)
+            bearer_of(request)  # wherever else a token stands, it is refused
             response = view(request)
         except NotebookError as error:
             response = _error_answer(error)
@@ -63,7 +64,7 @@ def device_code_view(request: Any) -> Response:
     grants = parse_grants(required(fields, "scope"))
     if not 0 < len(grants) <= _MOST_GRANTS:
         raise ScopeError(f"Ask for at least one scope, and for {_MOST_GRANTS} at most.")
-    codes = DeviceStore(store_of(request)).begin(
+    codes = devices_of(request).begin(
         grants, fields.get("client_name", client_id), request.remote_addr or "", request.user_agent or ""
     )
     page, user_code = request.route_url("notebook_device"), show_user_code(codes.user_code)
@@ -91,7 +92,7 @@ def device_token_view(request: Any) -> Response:
     required(fields, "client_id")
     settings = door_of(request).settings
     lifetime = min(settings.token_lifetime, settings.token_max_lifetime)
-    devices = DeviceStore(store_of(request))
+    devices = devices_of(request)
     answer, made = devices.poll(required(fields, "device_code"), request.remote_addr or "", lifetime)
     if made is None:
         raise ProtocolError(answer, _MESSAGES[answer])
@@ -111,8 +112,11 @@ def device_token_view(request: Any) -> Response:
 @_speaks_json
 def revoke_view(request: Any) -> Response:
     """Revoke the token that the request comes with; it stands in the header, as with all requests (RFC 6750)."""
+    secret = bearer_of(request)
+    if secret is None:
+        raise TokenMissing
     store = store_of(request)
-    info = store.check(_bearer(request), request.remote_addr or "")
+    info = store.check(secret, request.remote_addr or "")
     store.revoke(info.id, info.user)
     return Response(json_body={})
 
@@ -139,14 +143,6 @@ def _form(request: Any) -> dict[str, str]:
     if (request.content_length or 0) > LONGEST_FORM:
         raise ProtocolError("invalid_request", f"The body is longer than {LONGEST_FORM} bytes.", status=413)
     return read_form(request.content_type, request.body)
-
-
-def _bearer(request: Any) -> str:
-    """Return the token of the header; a second one beside it, which WSGI joins by a comma, makes no valid token."""
-    scheme, _, token = str(request.headers.get("Authorization", "")).partition(" ")
-    if scheme.lower() != "bearer":
-        raise TokenRefused("Send the token that is to be revoked in the header field Authorization: Bearer.")
-    return token.strip()
 
 
 def _error_answer(error: NotebookError) -> Response:

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
 
-from ..door import door_of
-from ..errors import NotebookError, TooManyFailures
-from ..names import slug
-from ..pages import error_answer, page
+from ..door import base_url_of, door_of
+from ..pages import for_people, page, page_values
 from ..scopes import Grant, Scope
-from ..security import require_permission, require_same_origin
+from ..security import require_same_origin
 from . import device_endpoints
 from .device import printable, read_user_code, show_user_code
-from .device_store import Asking, DeviceStore
-from .site import store_of
+from .site import devices_of
+
+if TYPE_CHECKING:
+    from .device_store import Asking
 
 _ABOUT = {
     Scope.SYNC: "Push files of an editor into your open notebooks",
@@ -57,14 +57,7 @@ def device_page_view(request: Any) -> Response:
 
     Reading the page changes nothing and tells nothing about codes: they are looked up by POST from this very page.
     """
-    username = require_permission(request, door_of(request).settings.permission)
-    try:
-        require_same_origin(request)
-        response = _decide(request, username) if request.method == "POST" else _enter(request, username)
-    except NotebookError as error:
-        response = error_answer(request, error, again=None, **_page_values(request, username))
-        if isinstance(error, TooManyFailures):
-            response.headers["Retry-After"] = str(error.retry_after)
+    response = _answer(request)
     # whoever frames this page could make the user press its button
     response.headers["X-Frame-Options"] = "DENY"
     response.headers["Content-Security-Policy"] = "frame-ancestors 'none'"
@@ -73,8 +66,14 @@ def device_page_view(request: Any) -> Response:
     return response
 
 
+@for_people
+def _answer(request: Any, username: str) -> Response:
+    require_same_origin(request)
+    return _decide(request, username) if request.method == "POST" else _enter(request, username)
+
+
 def _decide(request: Any, username: str) -> Response:
-    devices = DeviceStore(store_of(request))
+    devices = devices_of(request)
     asking = devices.find(_typed(request), username, request.remote_addr or "")
     decision = request.POST.get("decision", "")
     if asking is None:
@@ -139,12 +138,5 @@ def _about(grant: Grant) -> str:
 
 
 def _page_values(request: Any, username: str) -> dict[str, Any]:
-    settings = door_of(request).settings
-    notebooks = request.route_path("notebook_proxy", user=slug(username), remainder=()).rstrip("/")
-    return {
-        "layout": settings.layout,
-        "assets": f"{notebooks}/-/",
-        "address": request.route_path("notebook_device"),
-        "home_url": settings.home_url or f"{request.script_name}/",
-        "home_title": settings.home_title,
-    }
+    values = page_values(request, base_url_of(request, username))
+    return values | {"address": request.route_path("notebook_device")}

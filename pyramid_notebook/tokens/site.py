@@ -1,13 +1,19 @@
-"""The store of the tokens of one site, for its views."""
+"""The stores of one site, for its views.
+
+What speaks to a database is loaded when one is asked for: a kernel of ours makes the site's application too, and needs
+none of it.
+"""
 
 from __future__ import annotations
 
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ..door import door_of
-from .database import open_store
-from .store import TokenStore
+
+if TYPE_CHECKING:
+    from .device_store import DeviceStore
+    from .store import TokenStore
 
 _KEY = "pyramid_notebook.tokens"
 _LOCK = threading.Lock()
@@ -22,7 +28,14 @@ def store_of(request: Any) -> TokenStore:
     registry = request.registry
     with _LOCK:
         if _KEY not in registry:
+            from .database import open_store
+
             registry[_KEY] = open_store(door_of(request).settings)
-        store = registry[_KEY]
-        assert isinstance(store, TokenStore)  # noqa: S101 - for the type checker
-        return store
+        return cast("TokenStore", registry[_KEY])
+
+
+def devices_of(request: Any) -> DeviceStore:
+    """Return what keeps the device logins of the site that a request is for; raises as :func:`store_of`."""
+    from .device_store import DeviceStore
+
+    return DeviceStore(store_of(request))

@@ -38,9 +38,6 @@ _COLUMNS = (
     *(_TABLE.c.last_used, _TABLE.c.last_address, _TABLE.c.revoked),
 )
 _BY_DIGEST = select(*_COLUMNS).where(_TABLE.c.digest == bindparam("wanted"))
-_LIVE = select(_TABLE.c.id).where(
-    _TABLE.c.id == bindparam("wanted"), _TABLE.c.revoked.is_(None), _TABLE.c.expires > bindparam("moment")
-)
 
 
 class TokenStore:
@@ -59,7 +56,7 @@ class TokenStore:
         self.limit = FailureLimit(engine, failures_per_minute)
         self._maximum_lifetime = maximum_lifetime
         self._reader = Reader(engine)
-        self._by_digest, self._live = self._reader.prepared(_BY_DIGEST), self._reader.prepared(_LIVE)
+        self._by_digest = self._reader.prepared(_BY_DIGEST)
         self._last_use = LastUse(engine)
 
     def create(
@@ -127,12 +124,30 @@ class TokenStore:
         moment = _moment(now)
         with _database():
             self.limit.check(by_address(address), now=moment)
-            row = self._reader.row(self._by_digest, {"wanted": digest(secret)}) if looks_like_token(secret) else None
-            info = _info(row) if row else None
-            if info and info.revoked is None and moment < info.expires:
-                self._last_use.tell(info.id, address, moment)
-                return info
-            raise self._refusal(info, address, moment)
+            info = self._find(secret)
+            problem = _problem(info, moment)
+            if info is None or problem:
+                raise self._counted(problem or TokenInvalid(), info, address, moment)
+            self._last_use.tell(info.id, address, moment)
+            return info
+
+    def look(self, secret: str, now: float | None = None) -> TokenInfo:
+        """Return what is known of a token with which a connection was opened, if it is still valid.
+
+        This is no attempt of anybody, so it counts neither as a failure nor as a use.
+
+        Args:
+            secret: the token.
+            now: seconds since the epoch, None for now.
+
+        Raises:
+            TokenInvalid: there is no such token; or its subclasses TokenExpired and TokenRevoked.
+        """
+        info = self._find(secret)
+        problem = _problem(info, _moment(now))
+        if info is None or problem:
+            raise problem or TokenInvalid()
+        return info
 
     def list(self, user: str) -> tuple[TokenInfo, ...]:
         """Return the tokens of a user that were not revoked, the newest first; those that have expired as well."""
@@ -170,15 +185,6 @@ class TokenStore:
         """
         self._last_use.tell(token_id, address, _moment(now))
 
-    def is_live(self, token_id: str, now: float | None = None) -> bool:
-        """Tell whether a token with which a connection was opened is still valid.
-
-        Args:
-            token_id: its id.
-            now: seconds since the epoch, None for now.
-        """
-        return self._reader.row(self._live, {"wanted": token_id, "moment": _moment(now)}) is not None
-
     def wait_for_writes(self) -> None:
         """Wait until the uses of tokens that requests have told are written down."""
         self._last_use.wait()
@@ -201,24 +207,25 @@ class TokenStore:
                 "at most, and for one second at least."
             )
 
-    def _refusal(self, info: TokenInfo | None, address: str, moment: float) -> TokenInvalid:
-        """Count a failure, and return what to refuse with.
+    def _find(self, secret: str) -> TokenInfo | None:
+        if not looks_like_token(secret):
+            return None
+        row = self._reader.row(self._by_digest, {"wanted": digest(secret)})
+        return _info(row) if row else None
+
+    def _counted(self, error: TokenInvalid, info: TokenInfo | None, address: str, moment: float) -> TokenInvalid:
+        """Count a failure, and return it.
 
         Raises:
             TooManyFailures: the user whose token it was has too many.
         """
         subjects = [by_address(address)]
-        if info is None:
-            error, what = TokenInvalid(), "unknown"
-        elif info.revoked is not None:
-            error, what = TokenRevoked(), f"{info.id} (revoked)"
-        else:
-            error, what = TokenExpired(), f"{info.id} (expired)"
         if info is not None:
             subjects.append(by_user(info.user))
             self.limit.check(subjects[1], now=moment)
         self.limit.record(*subjects, now=moment)
-        _LOG.warning("Token refused, %s, from %s", what, repr(address[:64]))
+        which = f"token {info.id}" if info else "unknown token"
+        _LOG.warning("%s refused (%s), from %r", which, type(error).__name__, address[:64])
         return error
 
     def _rows(self, query: Any) -> tuple[TokenInfo, ...]:
@@ -242,6 +249,14 @@ def _database() -> Iterator[None]:
         yield
     except SQLAlchemyError as error:
         raise TokenStoreError(NO_ANSWER) from error
+
+
+def _problem(info: TokenInfo | None, moment: float) -> TokenInvalid | None:
+    if info is None:
+        return TokenInvalid()
+    if info.revoked is not None:
+        return TokenRevoked()
+    return None if moment < info.expires else TokenExpired()
 
 
 def _moment(now: float | None) -> float:

@@ -21,7 +21,7 @@ import requests
 import waitress
 from pyramid.config import Configurator
 from pyramid.httpexceptions import HTTPSeeOther
-from pyramid.security import Allowed, Denied
+from pyramid.security import Allowed, Denied, forget
 from waitress import wasyncore
 
 from pyramid_notebook import launch_notebook, pidfile, processes, shutdown_notebook
@@ -29,7 +29,10 @@ from pyramid_notebook.files import private_folder
 from pyramid_notebook.manager import NotebookManager
 from pyramid_notebook.names import slug
 from pyramid_notebook.record import ServerRecord
+from pyramid_notebook.scopes import parse_grants
 from pyramid_notebook.settings import Settings
+from pyramid_notebook.tokens.database import open_store
+from pyramid_notebook.tokens.store import TokenStore
 from tests.proxy.upstreams import ScriptedUpstream
 
 HTML = {"Accept": "text/html"}
@@ -88,18 +91,26 @@ def hidden_fields(page: str) -> dict[str, str]:
 
 
 class Policy:
-    """Believes the header ``X-User``, and grants what it was told to grant, to everybody."""
+    """Believes the header ``X-User``, and grants what it was told to grant, to everybody but those who are disabled."""
 
     def __init__(self, *granted: str) -> None:
-        self._granted = granted
+        self.granted = granted
+        self.disabled: set[str] = set()
 
     def identity(self, request: Any) -> str | None:
-        return unquote(request.headers.get("X-User", "")) or None
+        name = unquote(request.headers.get("X-User", ""))
+        return name if name and name not in self.disabled else None
 
     authenticated_userid = identity
 
     def permits(self, request: Any, context: object, permission: str) -> Any:
-        return (Allowed if permission in self._granted else Denied)("as the test says")
+        return (Allowed if permission in self.granted else Denied)("as the test says")
+
+    def user_permits(self, request: Any, username: str, permission: str) -> bool:
+        return permission in self.granted and username not in self.disabled
+
+    def forget(self, request: Any, **options: Any) -> list[tuple[str, str]]:
+        return []
 
 
 class NumberedPolicy(Policy):
@@ -110,11 +121,33 @@ class NumberedPolicy(Policy):
 
 
 @dataclass(frozen=True)
+class Token:
+    id: str
+    user: str
+    secret: str
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """The header field with which a program sends it."""
+        return {"Authorization": f"Bearer {self.secret}"}
+
+
+@dataclass(frozen=True)
 class SmallSite:
-    """A site in a thread; besides the ready-made routes it has ``/shell`` and ``/shutdown``, which take any method."""
+    """A site in a thread.
+
+    Besides the ready-made routes it has ``/shell`` and ``/shutdown``, which take any method, and ``/sign-out``.
+    """
 
     port: int
     manager: NotebookManager
+    policy: Policy | None
+    tokens: TokenStore
+
+    def token(self, user: str, *scopes: str, seconds: float = 3600, name: str = "a program") -> Token:
+        """Make a token."""
+        info, secret = self.tokens.create(user, name, parse_grants(" ".join(scopes or ("shell",))), seconds)
+        return Token(info.id, user, secret)
 
     @property
     def url(self) -> str:
@@ -146,15 +179,20 @@ def small_site(folder: Path, policy: Policy | None = None, **settings: Any) -> I
     def shutdown(request: Any) -> Any:
         return shutdown_notebook(request, unquote(request.headers["X-User"])) or HTTPSeeOther("/")
 
+    def sign_out(request: Any) -> Any:
+        return HTTPSeeOther("/", headers=forget(request))
+
     settings = {"zygote": "off", **settings}  # one for each site of a test would only take memory
     prefixed = {f"pyramid_notebook.{name}": value for name, value in settings.items()}
     with Configurator(settings={"pyramid_notebook.notebook_folder": str(folder), **prefixed}) as config:
         if policy:
             config.set_security_policy(policy)
         config.include("pyramid_notebook")
-        for view in (shell, shutdown):
-            config.add_route(view.__name__, f"/{view.__name__}")
-            config.add_view(view, route_name=view.__name__)
+        if policy:
+            config.set_notebook_permits(policy.user_permits)
+        for path, view in (("shell", shell), ("shutdown", shutdown), ("sign-out", sign_out)):
+            config.add_route(path, f"/{path}")
+            config.add_view(view, route_name=path)
         application = config.make_wsgi_app()
     sockets: dict[int, Any] = {}
     server = waitress.create_server(
@@ -170,9 +208,11 @@ def small_site(folder: Path, policy: Policy | None = None, **settings: Any) -> I
     thread = threading.Thread(target=run)
     thread.start()
     manager = NotebookManager(Settings(notebook_folder=str(folder)))
+    tokens = open_store(Settings(notebook_folder=str(folder)))
     try:
-        yield SmallSite(server.effective_port, manager)
+        yield SmallSite(server.effective_port, manager, policy, tokens)
     finally:
+        tokens.close()
         server.task_dispatcher.shutdown()  # first, so that no worker wakes a loop that is gone
         ended.set()
         thread.join(20)

@@ -13,6 +13,7 @@ from pyramid.response import Response
 from pyramid_notebook.errors import NotebookError
 from pyramid_notebook.proxy.connection import pool_of
 from pyramid_notebook.proxy.http import forward
+from pyramid_notebook.proxy.passages import Passages, passes_again
 from pyramid_notebook.proxy.places import Places
 from pyramid_notebook.proxy.relay import Relay
 from pyramid_notebook.proxy.static import StaticFiles
@@ -28,7 +29,7 @@ def main(text: str) -> None:
     static = StaticFiles(options["cache"]) if options.pop("static", False) else None
     options.pop("cache", None)
     settings = Settings(notebook_folder="/nowhere", **options)
-    relay, places = Relay(), Places(settings.user_requests)
+    relay, places, passages = Relay(), Places(settings.user_requests), Passages(lambda _user: 0.0)
 
     def door(request):
         if request.path == "/-/facts":
@@ -37,10 +38,13 @@ def main(text: str) -> None:
             return Response(json={"descriptors": process.num_fds(), "pairs": relay.count("alice"), "idle": idle})
         if request.path == "/-/close":
             return Response(json=relay.close("alice"))
-        if is_upgrade(request):
-            return serve_websocket(request, record, relay)
         answer = static.respond(request, request.path.removeprefix(record.base_url)) if static else None
-        return answer or forward(request, record, settings, places)
+        if answer or passes_again(request):
+            return answer or Response(status=204)
+        passage = passages.enter(request, "alice")
+        if is_upgrade(request):
+            return serve_websocket(request, record, relay, passage=passage)
+        return forward(request, record, settings, places, passage)
 
     def trouble(error, request):
         return Response(str(error), status=error.status, content_type="text/plain")

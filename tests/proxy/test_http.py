@@ -15,7 +15,7 @@ from pyramid_notebook.record import SECRET_HEADER
 from pyramid_notebook.settings import Settings
 
 from .conftest import running_site, until
-from .upstreams import BASE, SECRET, ScriptedUpstream, TornadoUpstream, record_at
+from .upstreams import BASE, SECRET, ScriptedUpstream, TornadoUpstream, passage_of, record_at
 
 GIGABYTE = 1 << 30
 MEGABYTE = 1 << 20
@@ -179,7 +179,9 @@ def test_the_upstream_connection_is_closed_when_the_client_has_gone(site, upstre
 def test_closing_the_body_of_an_answer_closes_the_upstream_connection(upstream):
     upstream.left.clear()
     upstream.blocks.put(b"first")
-    answer = forward(Request.blank(BASE + "stepwise"), upstream.record, Settings(notebook_folder="/nowhere"), Places(2))
+    request = Request.blank(BASE + "stepwise")
+    settings = Settings(notebook_folder="/nowhere")
+    answer = forward(request, upstream.record, settings, Places(2), passage_of(request))
     assert next(answer.app_iter) == b"first"
     answer.app_iter.close()
     assert upstream.left.wait(10)

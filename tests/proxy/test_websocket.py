@@ -12,7 +12,7 @@ from pyramid_notebook.proxy.websocket import is_upgrade, serve_websocket
 from pyramid_notebook.record import SECRET_HEADER
 
 from .conftest import running_site, until
-from .upstreams import BASE, SECRET, ScriptedUpstream, TornadoUpstream, record_at
+from .upstreams import BASE, SECRET, ScriptedUpstream, TornadoUpstream, passage_of, record_at
 
 HANDSHAKE = {
     "Upgrade": "websocket",
@@ -101,12 +101,13 @@ def test_a_refusal_keeps_its_status_reason_and_body(site):
 
 def test_the_clients_socket_is_not_touched_unless_the_user_server_agrees(upstream, folder):
     request = Request.blank(BASE + "no-socket", headers=HANDSHAKE)
-    assert serve_websocket(request, upstream.record, Relay(), adaptor=never).status_code == 403
+    passage = passage_of(request)
+    assert serve_websocket(request, upstream.record, Relay(), passage=passage, adaptor=never).status_code == 403
     with pytest.raises(UpstreamGone):
-        serve_websocket(request, record_at(path=str(folder / "none")), Relay(), adaptor=never)
+        serve_websocket(request, record_at(path=str(folder / "none")), Relay(), passage=passage, adaptor=never)
     request = Request.blank(BASE + "silent", headers=HANDSHAKE)
     with pytest.raises(UpstreamTimeout):
-        serve_websocket(request, upstream.record, Relay(), adaptor=never, timeout=0.2)
+        serve_websocket(request, upstream.record, Relay(), passage=passage_of(request), adaptor=never, timeout=0.2)
     upstream.blocks.put(None)
 
 
@@ -114,7 +115,7 @@ def test_a_web_server_without_an_adaptor_is_refused_before_anything_is_dialled(u
     upstream.opened.clear()
     request = Request.blank(BASE + "socket", headers=HANDSHAKE, environ={"SERVER_SOFTWARE": "strange/1.0"})
     with pytest.raises(WebSocketUnsupported, match=r"strange/1\.0 gives no way.*: waitress;"):
-        serve_websocket(request, upstream.record, Relay())
+        serve_websocket(request, upstream.record, Relay(), passage=passage_of(request))
     assert upstream.opened == []
 
 

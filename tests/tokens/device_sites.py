@@ -19,7 +19,6 @@ from waitress import wasyncore
 
 from pyramid_notebook.settings import Settings
 from pyramid_notebook.tokens.database import open_store
-from pyramid_notebook.tokens.device_views import add_routes
 from pyramid_notebook.tokens.store import TokenStore
 from tests.door.sites import Answer, ask
 
@@ -40,6 +39,11 @@ class CookiePolicy:
     def permits(self, request: Any, context: object, permission: str) -> Any:
         allowed = permission == "shell" and self.identity(request) not in (None, "guest")
         return (Allowed if allowed else Denied)("as the test says")
+
+
+def permits(_request: Any, username: str, permission: str) -> bool:
+    """Tell of users who are not there what the policy tells of those who are."""
+    return permission == "shell" and username != "guest"
 
 
 def login(request: Any) -> Response:
@@ -88,8 +92,8 @@ def device_site(folder: Path, **settings: Any) -> Iterator[DeviceSite]:
     prefixed = {f"pyramid_notebook.{name}": value for name, value in values.items()}
     with Configurator(settings=prefixed) as config:
         config.set_security_policy(CookiePolicy())
-        add_routes(config, values.get("route_prefix", "/notebook"))
         config.include("pyramid_notebook")
+        config.set_notebook_permits(permits)
         config.add_route("login", "/login")
         config.add_view(login, route_name="login")
         config.add_view(forbidden, context=HTTPForbidden)

@@ -86,12 +86,13 @@ def test_a_revoked_token_is_refused_by_the_next_check_in_every_worker(store: Tok
     other = open_again()
     made, secret = store.create("alice", "x", SYNC, HOUR)
     assert other.check(secret, HERE).id == store.check(secret, HERE).id == made.id
-    assert other.is_live(made.id)
+    assert other.look(secret).id == made.id
     assert store.revoke(made.id, "alice")
     for worker in (other, store):
         with pytest.raises(TokenRevoked):
             worker.check(secret, HERE)
-        assert not worker.is_live(made.id)
+        with pytest.raises(TokenRevoked):
+            worker.look(secret)
 
 
 def test_a_stranger_is_told_the_same_whatever_was_wrong(store: TokenStore) -> None:
@@ -118,9 +119,9 @@ def test_the_log_tells_why_and_never_the_token(store: TokenStore, caplog: pytest
     store.revoke(made.id, "alice")
     with pytest.raises(TokenRevoked):
         store.check(secret, HERE, NOW)
-    assert f"{made.id} (expired)" in caplog.text
-    assert f"{made.id} (revoked)" in caplog.text
-    assert "unknown" in caplog.text
+    assert f"token {made.id} refused (TokenExpired)" in caplog.text
+    assert f"token {made.id} refused (TokenRevoked)" in caplog.text
+    assert "unknown token refused" in caplog.text
     assert secret not in caplog.text
     assert stranger not in caplog.text
     assert "\nforged line" not in caplog.text
@@ -193,11 +194,25 @@ def test_revoking_all_tokens_of_a_user_leaves_those_of_others(store: TokenStore)
     assert store.check(other, HERE)
 
 
-def test_a_connection_is_live_until_its_token_expires(store: TokenStore) -> None:
-    made, _ = store.create("alice", "x", SYNC, HOUR, NOW)
-    assert store.is_live(made.id, NOW + HOUR - 1)
-    assert not store.is_live(made.id, NOW + HOUR)
-    assert not store.is_live("0" * 16, NOW)
+def test_the_token_of_a_connection_is_good_until_it_expires(store: TokenStore) -> None:
+    made, secret = store.create("alice", "x", SYNC, HOUR, NOW)
+    assert store.look(secret, NOW + HOUR - 1).id == made.id
+    with pytest.raises(TokenExpired):
+        store.look(secret, NOW + HOUR)
+
+
+def test_a_look_at_the_token_of_a_connection_counts_neither_as_a_failure_nor_as_a_use(open_again: OpenStore) -> None:
+    store = open_again(token_failures_per_minute=1)
+    made, secret = store.create("alice", "x", SYNC, HOUR)
+    store.look(secret)
+    store.revoke(made.id, "alice")
+    _, good = store.create("alice", "y", SYNC, HOUR)
+    for _ in range(3):
+        with pytest.raises(TokenRevoked):
+            store.look(secret)
+    store.wait_for_writes()
+    assert [token.last_used for token in store.list("alice")] == [None]
+    assert store.check(good, HERE)
 
 
 def test_the_last_use_is_written_down_with_the_address(store: TokenStore) -> None:
@@ -328,7 +343,7 @@ def test_a_database_that_does_not_answer_lets_nobody_pass(store: TokenStore) -> 
     for attempt in (
         lambda: store.check(secret, HERE),
         lambda: store.list("alice"),
-        lambda: store.is_live("x"),
+        lambda: store.look(secret),
         lambda: store.revoke("x", "alice"),
         lambda: store.create("alice", "y", SYNC, HOUR),
     ):
@@ -350,7 +365,7 @@ def test_a_restart_of_postgresql_is_not_noticed_once_it_is_back(server: PostgreS
     assert store.create("alice", "y", SYNC, HOUR)
     server.stop()
     server.start()
-    assert store.is_live(made.id)
+    assert store.look(secret).id == made.id
     assert len(store.list("alice")) == 2
     store.wait_for_writes()
     store.close()

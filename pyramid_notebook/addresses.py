@@ -1,0 +1,76 @@
+"""The door's table: what lies at which address of a user server, and which scope a token needs there (pure).
+
+People may use all of it with the site's own session. The same table holds for HTTP, with every method, and for
+websockets.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import unquote_to_bytes
+
+from .scopes import Scope
+
+
+@dataclass(frozen=True, slots=True)
+class PathClass:
+    """One row: the addresses of a user server whose path begins with a certain segment.
+
+    Attributes:
+        segment: the first segment of the path below the user server's base URL; empty for all that no row names.
+        scope: what a token needs; None where no token may pass.
+        about: what is there.
+        is_for_programs: a stranger is told about tokens, instead of being sent to the site's sign-in page.
+        names_notebook: the rest of the path is that of a notebook, to which a token may be restricted.
+    """
+
+    segment: str
+    scope: Scope | None
+    about: str
+    is_for_programs: bool = False
+    names_notebook: bool = False
+
+
+#: The last row is for every address that no other row names.
+TABLE = (
+    PathClass("sync", Scope.SYNC, "files that editors push", is_for_programs=True),
+    PathClass("restified", Scope.RUN, "notebooks as functions", is_for_programs=True, names_notebook=True),
+    PathClass("rpc", Scope.CONSOLE, "kernels over JSON-RPC", is_for_programs=True),
+    PathClass("channel", None, "calls between a kernel and the page that shows its notebook"),
+    PathClass("", Scope.SHELL, "Jupyter itself: pages, files, kernels, terminals; start and stop"),
+)
+_ROWS = {row.segment: row for row in TABLE}
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """An address of a user server.
+
+    Attributes:
+        row: its row of the table.
+        notebook: path of the notebook that it names, below the user's folder; empty where it names none.
+    """
+
+    row: PathClass
+    notebook: str = ""
+
+
+def classify(below: str) -> Address:
+    """Return which row of the table an address belongs to.
+
+    A segment counts as it is spelled: the user server does not decode it either before it looks for who answers. So
+    ``%73ync`` is not ``sync``, and belongs to the last row.
+
+    Args:
+        below: the path below the user server's base URL as it came, percent-encoded, without a query.
+    """
+    segment, _, rest = below.partition("/")
+    row = _ROWS.get(segment) or _ROWS[""]
+    return Address(row, _decoded(rest) if row.names_notebook else "")
+
+
+def _decoded(path: str) -> str:
+    try:
+        return unquote_to_bytes(path).decode("utf-8")
+    except UnicodeError:
+        return ""  # no pattern fits it
