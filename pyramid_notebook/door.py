@@ -140,6 +140,7 @@ def setup(config: Any) -> None:
     """Add settings, directives, routes, views and ``request.notebooks`` to a site (its ``includeme``)."""
     from . import views
     from .tokens import device_views
+    from .tokens import views as token_views
 
     settings = _door_of_registry(config.registry).settings
     config.add_directive("set_notebook_context", set_notebook_context)
@@ -150,6 +151,7 @@ def setup(config: Any) -> None:
     config.add_route("notebook_open", f"{prefix}/-/open", request_method="POST")
     config.add_route("notebook_stop", f"{prefix}/-/stop", request_method="POST")
     device_views.add_routes(config, prefix)
+    token_views.add_routes(config, prefix)
     config.add_route("notebook_proxy", f"{prefix}/{{user}}/*remainder")
     for route, view in (
         ("notebook_open", views.notebook_open_view),

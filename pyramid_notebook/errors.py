@@ -14,6 +14,7 @@
      ├─ StopError              a user server is still there after TERM and KILL
      ├─ Refused                a request from a foreign origin, or without the right to pass
      │   └─ Unasked            ... that nothing shows to be the user's own wish
+     ├─ BadForm                what a page's form sent cannot be read
      ├─ ScopeError             a scope of a token is unknown, or cannot be restricted that way
      ├─ TokenNotMade           a token cannot be made as it was asked for
      ├─ TokenStoreError        the database of the tokens does not answer, or cannot be used
@@ -158,6 +159,26 @@ class Unasked(Refused):
     """A request that changes something and may come from anywhere; the user is asked."""
 
     reason = "unasked"
+
+
+class BadForm(NotebookError):
+    """What a page's form sent cannot be read.
+
+    Args:
+        message: what is wrong.
+        status: HTTP status.
+    """
+
+    reason = "form"
+
+    def __init__(
+        self,
+        message: str = "This form cannot be read. Go back to the page, reload it, and try again.",
+        *,
+        status: int = 400,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class ScopeError(NotebookError):

@@ -14,7 +14,7 @@ from .context import NotebookContext
 from .door import Door, base_url_of, door_of, home_url_of
 from .errors import LaunchError, NotebookError, NotStarted, TooManyServers
 from .manager import Progress
-from .pages import page, page_values, same_form, wants_html
+from .pages import form_of, page, page_values, same_form, wants_html
 from .record import ServerOptions, ServerRecord
 from .security import LAUNCH_HEADER, own_page
 
@@ -57,14 +57,15 @@ def launch(request: Any, username: str, options: ServerOptions) -> Response:
         LaunchError: it did not come up; or one of its kin.
     """
     door = door_of(request)
-    goal = own_page(request.POST.get("next", ""), options.base_url) if request.method == "POST" else ""
+    sent = form_of(request) if request.method == "POST" else request.GET
+    goal = own_page(sent.get("next", ""), options.base_url) if request.method == "POST" else ""
     if request.headers.get(LAUNCH_HEADER) == "stream":
         lines = _stream(door, username, options, goal)
         response = Response(app_iter=lines, content_type="application/x-ndjson", charset="utf-8")
         response.headers["X-Accel-Buffering"] = "no"
         response.cache_control.no_store = True
         return response
-    waits = request.params.get(WAIT) == "wait"
+    waits = sent.get(WAIT) == "wait"
     if door.manager.find(username) or waits or not wants_html(request):
         path = door.manager.launch(username, options)
         location = goal or path

@@ -15,6 +15,7 @@ from pyramid.response import Response
 
 from .door import base_url_at, base_url_of, door_of, home_url_of
 from .errors import (
+    BadForm,
     LaunchError,
     NotebookError,
     NotStarted,
@@ -44,6 +45,24 @@ class Form:
     fields: list[tuple[str, str]]
 
 
+def form_of(request: Any) -> Any:
+    """Return the fields that a form of a page sent.
+
+    Raises:
+        BadForm: the body is not a form.
+    """
+    try:
+        return request.POST
+    except (ValueError, LookupError, DeprecationWarning):  # WebOb raises the last for a foreign character set
+        raise BadForm from None
+
+
+def typed(form: Any, field: str) -> str:
+    """Return what was typed into a field of a form; nothing where it is missing, or a file."""
+    value = form.get(field, "")
+    return value if isinstance(value, str) else ""
+
+
 def same_form(request: Any, *, without: str = "") -> Form:
     """Return the form that sends a request of a person once more.
 
@@ -51,7 +70,7 @@ def same_form(request: Any, *, without: str = "") -> Form:
         request: the request.
         without: name of a field that is left out.
     """
-    sent = request.POST if request.method == "POST" else request.GET
+    sent = form_of(request) if request.method == "POST" else request.GET
     fields = [(name, value) for name, value in sent.items() if isinstance(value, str) and name != without]
     if request.method == "POST":
         return Form("Try again", "post", request.path_qs, fields)
@@ -133,6 +152,17 @@ def error_answer(request: Any, error: NotebookError, **values: Any) -> Response:
         response.headers["Retry-After"] = str(error.retry_after)
     if isinstance(error, TokenRefused):
         response.headers["WWW-Authenticate"] = error.www_authenticate
+    return response
+
+
+def guarded(response: Response) -> Response:
+    """Return the answer of a page whose buttons give rights away, with the header fields that keep it to itself."""
+    response.cache_control.no_store = True
+    # whoever frames the page could make the user press its buttons
+    response.headers["X-Frame-Options"] = "DENY"
+    response.headers["Content-Security-Policy"] = "frame-ancestors 'none'"
+    # its address may hold a code; with "no-referrer" browsers would send "Origin: null"
+    response.headers["Referrer-Policy"] = "same-origin"
     return response
 
 

@@ -186,6 +186,11 @@ class Settings:
         default="",
     )
 
+    @property
+    def usual_token_lifetime(self) -> int:
+        """Seconds that a token is valid for whose user does not say."""
+        return min(self.token_lifetime, self.token_max_lifetime)
+
     @classmethod
     def from_mapping(cls, settings: Mapping[str, Any]) -> Settings:
         """Read the ``pyramid_notebook.*`` keys of a site's settings.

@@ -41,7 +41,7 @@ from .errors import (
 )
 from .launching import WAIT, launch, options_for, start_for_program
 from .names import slug
-from .pages import Form, error_answer, for_people, page_values, same_form, wants_html
+from .pages import Form, error_answer, for_people, form_of, page_values, same_form, wants_html
 from .proxy.connection import forget
 from .proxy.http import forward
 from .proxy.passages import passes_again
@@ -61,7 +61,7 @@ from .tokens.judge import require_scope, token_of
 if TYPE_CHECKING:
     from .tokens.model import TokenInfo
 
-_ASSETS = {"launch.js": "text/javascript", "page.css": "text/css"}
+_ASSETS = {"launch.js": "text/javascript", "tokens.js": "text/javascript", "page.css": "text/css"}
 _PRIVATE = "-/"
 _ANYWAY = "notebook_anyway"  # sent by who was told what cannot be saved
 _SAVE_SECONDS = 15.0
@@ -261,7 +261,8 @@ def _save_and_stop(request: Any, username: str) -> None:
     """Stop a user's server when all is saved, or the user does not mind."""
     door = door_of(request)
     record = door.manager.find(username)
-    if record and request.params.get(_ANYWAY) != "yes":
+    sent = form_of(request) if request.method == "POST" else request.GET
+    if record and sent.get(_ANYWAY) != "yes":
         try:
             status, answer = ask(record, "POST", f"{record.base_url}-/save", timeout=_SAVE_SECONDS)
         except UpstreamError:  # it is gone or hangs: then nothing can be saved

@@ -37,6 +37,10 @@ _LOG = logging.getLogger(__name__)
 SignedOut = Callable[[str], float]
 
 
+class _ProcessEnds(Exception):
+    """There is nothing to look after any more."""
+
+
 class Passage:
     """One request on its way through the door, as long as bytes may flow.
 
@@ -144,6 +148,8 @@ class Passages:
                 time.sleep(INTERVAL)
                 try:
                     self._look(threads)
+                except _ProcessEnds:
+                    return
                 except Exception:
                     _LOG.exception("Looking after connections failed")
 
@@ -157,7 +163,10 @@ class Passages:
                 _end(passage, "they signed out")
             else:
                 groups[passage.credential].append(passage)
-        asked = {threads.submit(group[0].may_pass): group for group in groups.values()}
+        try:
+            asked = {threads.submit(group[0].may_pass): group for group in groups.values()}
+        except RuntimeError:  # the interpreter gives out no work any more
+            raise _ProcessEnds from None
         with suppress(TimeoutError):
             for answer in as_completed(asked, timeout=_ANSWER_SECONDS):
                 _judge(asked.pop(answer), answer.result())

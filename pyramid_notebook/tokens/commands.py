@@ -73,7 +73,7 @@ def _action(actions: Any, name: str, run: Any, text: str) -> argparse.ArgumentPa
 def _create(options: argparse.Namespace) -> int:
     grants = tuple(map(Grant.parse, options.scope))
     settings = _settings(options)
-    usual = min(settings.token_lifetime, settings.token_max_lifetime)
+    usual = settings.usual_token_lifetime
     with _store(settings) as store:
         lifetime = usual if options.days is None else options.days * _DAY
         info, secret = store.create(options.user, options.name, grants, lifetime)

@@ -91,7 +91,7 @@ def device_token_view(request: Any) -> Response:
         raise ProtocolError("unsupported_grant_type", f"The grant type here is {GRANT_TYPE}.")
     required(fields, "client_id")
     settings = door_of(request).settings
-    lifetime = min(settings.token_lifetime, settings.token_max_lifetime)
+    lifetime = settings.usual_token_lifetime
     devices = devices_of(request)
     answer, made = devices.poll(required(fields, "device_code"), request.remote_addr or "", lifetime)
     if made is None:

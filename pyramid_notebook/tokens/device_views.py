@@ -9,22 +9,16 @@ from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
 
 from ..door import base_url_of, door_of
-from ..pages import for_people, page, page_values
-from ..scopes import Grant, Scope
+from ..pages import for_people, form_of, guarded, page, page_values, typed
 from ..security import require_same_origin
 from . import device_endpoints
 from .device import printable, read_user_code, show_user_code
 from .site import devices_of
+from .wording import about
 
 if TYPE_CHECKING:
     from .device_store import Asking
 
-_ABOUT = {
-    Scope.SYNC: "Push files of an editor into your open notebooks",
-    Scope.RUN: "Call your notebooks as functions",
-    Scope.CONSOLE: "Attach to your kernels and run any code in them",
-    Scope.SHELL: "Do everything that you may do with your notebooks",
-}
 _WRONG = "No program waits with this code. Compare it with what the program shows; it is valid for ten minutes."
 _LATE = "This request was decided already, or its time is over. Start the sign-in once more."
 
@@ -57,13 +51,7 @@ def device_page_view(request: Any) -> Response:
 
     Reading the page changes nothing and tells nothing about codes: they are looked up by POST from this very page.
     """
-    response = _answer(request)
-    # whoever frames this page could make the user press its button
-    response.headers["X-Frame-Options"] = "DENY"
-    response.headers["Content-Security-Policy"] = "frame-ancestors 'none'"
-    # the address may hold a code; with "no-referrer" browsers would send "Origin: null"
-    response.headers["Referrer-Policy"] = "same-origin"
-    return response
+    return guarded(_answer(request))
 
 
 @for_people
@@ -74,14 +62,15 @@ def _answer(request: Any, username: str) -> Response:
 
 def _decide(request: Any, username: str) -> Response:
     devices = devices_of(request)
-    asking = devices.find(_typed(request), username, request.remote_addr or "")
-    decision = request.POST.get("decision", "")
+    asking = devices.find(_typed_code(request), username, request.remote_addr or "")
+    form = form_of(request)
+    decision = typed(form, "decision")
     if asking is None:
         return _enter(request, username, message=_LATE if decision else _WRONG, status=400)
     if decision == "deny":
         done = devices.deny(asking, username)
     elif decision == "approve":
-        wanted = request.POST.getall("scope")
+        wanted = form.getall("scope")
         chosen = [grant for grant in asking.grants if str(grant) in wanted]
         if not chosen:
             return _show(request, username, asking, message="Tick what the program may do, or press Deny.", status=400)
@@ -96,7 +85,7 @@ def _decide(request: Any, username: str) -> Response:
 
 
 def _enter(request: Any, username: str, *, message: str = "", status: int = 200) -> Response:
-    typed = _typed(request)
+    typed = _typed_code(request)
     code = read_user_code(typed)
     shown = show_user_code(code) if code else printable(typed, 20)
     values = _page_values(request, username)
@@ -117,24 +106,18 @@ def _show(request: Any, username: str, asking: Asking, *, message: str = "", sta
         asking=asking,
         code=show_user_code(asking.user_code),
         minutes=max(0, round((time.time() - asking.created) / 60)),
-        scopes=[(str(grant), _about(grant)) for grant in asking.grants],
-        days=round(min(settings.token_lifetime, settings.token_max_lifetime) / 86400, 1),
+        scopes=[(str(grant), about(grant)) for grant in asking.grants],
+        days=round(settings.usual_token_lifetime / 86400, 1),
         **_page_values(request, username),
     )
 
 
-def _typed(request: Any) -> str:
+def _typed_code(request: Any) -> str:
     """Return what stands for a code in the form, or in the address that the program showed."""
     try:
-        value = (request.POST if request.method == "POST" else request.GET).get("user_code", "")
+        return typed(form_of(request) if request.method == "POST" else request.GET, "user_code")
     except UnicodeDecodeError:
         return ""
-    return value if isinstance(value, str) else ""  # it may be a file
-
-
-def _about(grant: Grant) -> str:
-    only = f", only {', '.join(grant.paths)}" if grant.paths else ""
-    return _ABOUT[grant.scope] + only
 
 
 def _page_values(request: Any, username: str) -> dict[str, Any]:

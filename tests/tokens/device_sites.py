@@ -17,6 +17,7 @@ from pyramid.response import Response
 from pyramid.security import Allowed, Denied
 from waitress import wasyncore
 
+from pyramid_notebook.door import Permits
 from pyramid_notebook.settings import Settings
 from pyramid_notebook.tokens.database import open_store
 from pyramid_notebook.tokens.store import TokenStore
@@ -81,11 +82,12 @@ class DeviceSite:
 
 
 @contextmanager
-def device_site(folder: Path, **settings: Any) -> Iterator[DeviceSite]:
+def device_site(folder: Path, *, permits: Permits | None = permits, **settings: Any) -> Iterator[DeviceSite]:
     """Run a site in a thread of this process.
 
     Args:
         folder: the notebook folder.
+        permits: what users of tokens may do; None for a site that does not say.
         settings: more ``pyramid_notebook.*`` settings.
     """
     values = {"notebook_folder": str(folder), "zygote": "off", **{name: str(value) for name, value in settings.items()}}
@@ -93,7 +95,8 @@ def device_site(folder: Path, **settings: Any) -> Iterator[DeviceSite]:
     with Configurator(settings=prefixed) as config:
         config.set_security_policy(CookiePolicy())
         config.include("pyramid_notebook")
-        config.set_notebook_permits(permits)
+        if permits:
+            config.set_notebook_permits(permits)
         config.add_route("login", "/login")
         config.add_view(login, route_name="login")
         config.add_view(forbidden, context=HTTPForbidden)
