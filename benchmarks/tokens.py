@@ -2,8 +2,8 @@
 
 Run it with ``python -m benchmarks.tokens [--rounds N] [--json]``. A small real site on waitress answers three kinds of
 requests that differ in nothing but who is let pass: everybody, who has a signed cookie (the peer: Pyramid's own
-AuthTktCookieHelper), and who has a token. They take turns on one connection each, so that all see the same machine.
-What is added is the difference of the medians to the request that everybody may make.
+AuthTktCookieHelper), and who has a token, judged as the door does it. They take turns on one connection each, so that
+all see the same machine. What is added is the difference of the medians to the request that everybody may make.
 """
 
 from __future__ import annotations
@@ -30,9 +30,10 @@ from pyramid.request import Request
 from pyramid.response import Response
 from sqlalchemy import insert
 
-from pyramid_notebook.scopes import Scope
+from pyramid_notebook.addresses import classify
 from pyramid_notebook.settings import Settings
 from pyramid_notebook.tokens.database import open_store
+from pyramid_notebook.tokens.judge import require_scope, token_of
 from pyramid_notebook.tokens.model import Token
 from pyramid_notebook.tokens.secret import digest, new_token
 from pyramid_notebook.tokens.store import TokenStore
@@ -71,7 +72,11 @@ def fill(store: TokenStore, count: int) -> list[str]:
 
 def serve(settings: Settings, told: Connection) -> None:
     """Run the site until its process is ended; tells its port first."""
-    store = open_store(settings)
+    prefixed = {
+        "pyramid_notebook.notebook_folder": settings.notebook_folder,
+        "pyramid_notebook.database_url": settings.database_url,
+        "pyramid_notebook.zygote": "off",
+    }
 
     def everybody(_request: Any) -> Response:
         return Response("ok")
@@ -81,11 +86,14 @@ def serve(settings: Settings, told: Connection) -> None:
         return Response("ok")
 
     def token(request: Any) -> Response:
-        info = store.check(request.headers["Authorization"].removeprefix("Bearer "), request.client_addr)
-        assert info.allows(Scope.RUN, "reports/a.ipynb")
+        info = token_of(request)
+        assert info
+        require_scope(info, classify("restified/reports/a.ipynb"))
         return Response("ok")
 
-    with Configurator() as config:
+    with Configurator(settings=prefixed) as config:
+        config.include("pyramid_notebook")
+        config.set_notebook_permits(lambda _request, _username, permission: permission == "shell")
         for view in (everybody, cookie, token):
             config.add_route(view.__name__, f"/{view.__name__}")
             config.add_view(view, route_name=view.__name__)

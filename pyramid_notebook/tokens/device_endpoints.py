@@ -19,7 +19,7 @@ from ..scopes import Scope, format_grants, parse_grants
 from ..security import bearer_of
 from .device import INTERVAL_SECONDS, LIFETIME_SECONDS, Answer, show_user_code
 from .oauth import LONGEST_FORM, read_form, required
-from .site import devices_of, store_of
+from .site import devices_of, require_open, store_of
 
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:device_code"
 _MOST_GRANTS = 20
@@ -59,6 +59,7 @@ def device_code_view(request: Any) -> Response:
 
     Beside ``client_id`` and ``scope``, a program may send its name as ``client_name``.
     """
+    require_open(request)
     fields = _form(request)
     client_id = required(fields, "client_id")[:_LONGEST_CLIENT_ID]
     grants = parse_grants(required(fields, "scope"))

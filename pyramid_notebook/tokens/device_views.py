@@ -13,7 +13,7 @@ from ..pages import for_people, form_of, guarded, page, page_values, typed
 from ..security import require_same_origin
 from . import device_endpoints
 from .device import printable, read_user_code, show_user_code
-from .site import devices_of
+from .site import devices_of, require_open
 from .wording import about
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ def device_page_view(request: Any) -> Response:
 @for_people
 def _answer(request: Any, username: str) -> Response:
     require_same_origin(request)
+    require_open(request)
     return _decide(request, username) if request.method == "POST" else _enter(request, username)
 
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from ..addresses import Address
 from ..door import door_of
-from ..errors import PeopleOnly, ScopeInsufficient, TokensOff, TokenUserRefused
+from ..errors import PeopleOnly, ScopeInsufficient, TokenUserRefused
 from ..proxy.passages import is_asked_again
 from ..scopes import Denied
 from ..security import bearer_of
-from .site import store_of
+from .site import require_open, store_of
 
 if TYPE_CHECKING:
     from .model import TokenInfo
@@ -33,16 +33,14 @@ def token_of(request: Any) -> TokenInfo | None:
     secret = bearer_of(request)
     if secret is None:
         return None
-    door = door_of(request)
-    if door.permits is None:
-        raise TokensOff
+    permits = require_open(request)
     store, address = store_of(request), request.remote_addr or ""
     if is_asked_again(request):  # it is no new attempt, so it counts against nobody
         info = store.look(secret)
         store.touch(info.id, address)
     else:
         info = store.check(secret, address)
-    if not door.permits(request, info.user, door.settings.permission):
+    if not permits(request, info.user, door_of(request).settings.permission):
         raise TokenUserRefused
     return info
 

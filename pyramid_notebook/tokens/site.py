@@ -9,7 +9,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any, cast
 
-from ..door import door_of
+from ..door import Permits, door_of
+from ..errors import TokensOff
 
 if TYPE_CHECKING:
     from .device_store import DeviceStore
@@ -39,3 +40,15 @@ def devices_of(request: Any) -> DeviceStore:
     from .device_store import DeviceStore
 
     return DeviceStore(store_of(request))
+
+
+def require_open(request: Any) -> Permits:
+    """Return what tells whether the user of a token has a permission; without it programs cannot sign in at all.
+
+    Raises:
+        TokensOff: the site does not say what the user of a token may do.
+    """
+    permits = door_of(request).permits
+    if permits is None:
+        raise TokensOff
+    return permits

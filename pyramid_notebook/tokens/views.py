@@ -16,7 +16,7 @@ from ..door import base_url_of, door_of
 from ..errors import BadForm, TokenNotMade, TokensOff
 from ..pages import for_people, form_of, guarded, page, page_values, typed
 from ..security import require_same_origin
-from .site import store_of
+from .site import require_open, store_of
 from .wishes import Mistakes, Wishes, check_name
 from .wording import ABOUT, about, count_in_words, moment_in_words, span
 
@@ -64,9 +64,8 @@ def _answer(request: Any, username: str) -> Response:
 
 def _make(request: Any, username: str, form: Any) -> Response:
     door = door_of(request)
-    if door.permits is None:
-        raise TokensOff
-    wishes = Wishes.of_form(form)
+    require_open(request)
+    wishes = _wishes(form)
     mistakes: Mistakes = {}
     name = wishes.name.strip()
     check_name(name, _live_names(store_of(request).list(username)), mistakes)
@@ -174,6 +173,11 @@ def _row(info: TokenInfo, now: float) -> dict[str, Any]:
         "used": None if info.last_used is None else moment_in_words(info.last_used, now),
         "address": info.last_address,
     }
+
+
+def _wishes(form: Any) -> Wishes:
+    scopes = tuple(value for value in form.getall("scope") if isinstance(value, str))
+    return Wishes(typed(form, "name"), scopes, typed(form, "paths"), typed(form, "days"))
 
 
 def _live_names(tokens: Collection[TokenInfo]) -> set[str]:

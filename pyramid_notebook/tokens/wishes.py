@@ -6,10 +6,8 @@ import re
 import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
 
 from ..errors import ScopeError
-from ..pages import typed
 from ..scopes import MOST_PATHS, Grant, Scope
 from ..settings import Settings
 from .wording import span
@@ -37,12 +35,6 @@ class Wishes:
     scopes: tuple[str, ...] = ()
     paths: str = ""
     days: str = ""
-
-    @classmethod
-    def of_form(cls, form: Any) -> Wishes:
-        """Return what was typed into a form; files are not looked at."""
-        scopes = tuple(value for value in form.getall("scope") if isinstance(value, str))
-        return cls(typed(form, "name"), scopes, typed(form, "paths"), typed(form, "days"))
 
     def grants(self, mistakes: Mistakes) -> tuple[Grant, ...]:
         """Return what the token may do; what is wrong is added to the mistakes."""

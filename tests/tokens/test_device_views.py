@@ -298,3 +298,19 @@ def test_any_body_is_a_form_or_refused(content_type, body):
 def test_a_form_that_can_be_read_in_two_ways_is_refused(body):
     with pytest.raises(ProtocolError):
         read_form(FORM["Content-Type"], body)
+
+
+def test_where_the_site_does_not_say_who_may_no_program_can_begin_and_no_user_approve(folder):
+    with device_site(folder / "notebooks", permits=None) as site:
+        decided = site.page("POST", DEVICE, {"user_code": "x"})
+        for answer in (site.post(CODE, CLIENT), site.page("GET", DEVICE), decided):
+            assert answer.status == 403
+            assert "config.set_notebook_permits" in answer.text
+
+
+@pytest.mark.parametrize("kind", ["multipart/form-data", "application/x-www-form-urlencoded; charset=latin-1"])
+def test_a_form_that_cannot_be_read_is_refused_in_words(site, kind):
+    headers = {"Accept": "text/html", "Origin": site.url, "Cookie": "user=alice", "Content-Type": kind}
+    for address in (DEVICE, "/notebook/-/tokens", "/notebook/-/open", "/notebook/alice/-/start"):
+        answer = ask(site.port, "POST", address, headers, b"user_code=x")
+        assert (answer.status, "This form cannot be read" in answer.text) == (400, True), address

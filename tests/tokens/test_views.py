@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
 from urllib.parse import urlencode
@@ -14,7 +14,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
-from webob.multidict import MultiDict
 
 from pyramid_notebook.errors import TokenRevoked
 from pyramid_notebook.scopes import Grant, Scope, allows
@@ -458,10 +457,6 @@ def test_a_file_is_no_name(site):
     assert (answer.status, len(mistakes_in(answer))) == (400, 2)
 
 
-def form(scopes: Sequence[str], paths: str, days: str) -> MultiDict:
-    return MultiDict([("action", "make"), *(("scope", one) for one in scopes), ("paths", paths), ("days", days)])
-
-
 @given(
     st.lists(st.sampled_from(list(Scope)) | st.text(max_size=5), max_size=6),
     st.text(alphabet=st.sampled_from("ab/*.,\r\n ") | st.characters(), max_size=40),
@@ -469,7 +464,7 @@ def form(scopes: Sequence[str], paths: str, days: str) -> MultiDict:
 )
 def test_any_wish_is_granted_as_it_was_typed_or_called_a_mistake(scopes, paths, days):
     mistakes: Mistakes = {}
-    wishes = Wishes.of_form(form(scopes, paths, days))
+    wishes = Wishes(scopes=tuple(scopes), paths=paths, days=days)
     grants = wishes.grants(mistakes)
     lifetime = wishes.lifetime(Settings(notebook_folder="/x"), mistakes)
     if mistakes:
