@@ -57,7 +57,7 @@ class Route:
     Attributes:
         name: of the route.
         pattern: as Pyramid has it.
-        methods: those that are answered.
+        methods: those that are answered; where all of them stand, those that nobody has listed as well.
         who: who may pass, with each of these methods.
         form: what an example sends with the first method.
         status: how that is answered.
@@ -69,6 +69,15 @@ class Route:
     who: Who
     form: str = ""
     status: int = 200
+
+    @property
+    def first(self) -> str:
+        """The method of the example."""
+        return self.methods.split()[0]
+
+    def takes(self, method: str) -> bool:
+        """Tell whether a method is answered."""
+        return method in self.methods.split() or self.methods == _ANY
 
 
 @dataclass(frozen=True)
