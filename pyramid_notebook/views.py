@@ -35,7 +35,6 @@ from .errors import (
     Unasked,
     UnsafePath,
     Unsaved,
-    UpstreamBusy,
     UpstreamError,
     UpstreamGone,
 )
@@ -43,11 +42,12 @@ from .launching import WAIT, launch, options_for, start_for_program
 from .names import slug
 from .pages import Form, error_answer, for_people, form_of, page_values, same_form, wants_html
 from .proxy.connection import forget
+from .proxy.headers import is_upgrade
 from .proxy.http import forward
 from .proxy.passages import passes_again
 from .proxy.target import raw_target
 from .proxy.upstream import ask
-from .proxy.websocket import is_upgrade, serve_websocket
+from .proxy.websocket import serve_websocket
 from .record import ServerRecord
 from .security import (
     body_holds_token,
@@ -198,7 +198,7 @@ def notebook_proxy_view(request: Any) -> Response:
     except NotebookError as error:
         return error_answer(request, error, again=None, **page_values(request, base_url_at(request, segment)))
     except HTTPForbidden as refusal:
-        if is_upgrade(request):
+        if is_upgrade(request.environ):
             return Response(str(refusal.detail), status=403, content_type="text/plain")
         raise
     return _let_pass(request, username, token)
@@ -219,14 +219,15 @@ def _signed_in_owner(request: Any, segment: str) -> str:
 
 
 def _pass_on(request: Any, door: Door, record: ServerRecord, token: TokenInfo | None) -> Response:
-    passage = door.passages.enter(request, record.user, token=token.id if token else "")
+    settings = door.settings
+    passage = door.passages.enter(
+        request, record.user, token=token.id if token else "", most_websockets=settings.user_websockets
+    )
     try:
-        if not is_upgrade(request):
-            return forward(request, record, door.settings, door.places, passage)
-        if door.relay.count(record.user) >= door.settings.user_websockets:
-            raise UpstreamBusy(f"You have {door.settings.user_websockets} connections open. Close some notebook pages.")
+        if not passage.is_websocket:
+            return forward(request, record, settings, door.places, passage)
         with door.places.held(record.user):
-            adaptor = door.settings.websocket_proxy or None
+            adaptor = settings.websocket_proxy or None
             return serve_websocket(request, record, door.relay, passage=passage, adaptor=adaptor)
     except NotebookError as error:
         passage.leave()

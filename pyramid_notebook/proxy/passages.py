@@ -19,6 +19,9 @@ from contextlib import suppress
 from typing import Any
 from weakref import WeakSet
 
+from ..errors import UpstreamBusy
+from .headers import is_upgrade
+
 #: Seconds between two looks at what passes; a request that is answered in less is never looked at.
 INTERVAL = 1.5
 #: So often in a row the site may fail to say whether something may pass on: its database may restart.
@@ -47,6 +50,7 @@ class Passage:
     Attributes:
         user: whose server it goes to.
         token: id of the token that let it pass; empty for one of the site's session.
+        is_websocket: whether it is one, or would like to become one.
         began: when it was let through, in seconds since the epoch.
         ended: whether it was ended because it may pass no more.
     """
@@ -54,6 +58,7 @@ class Passage:
     def __init__(self, passages: Passages, request: Any, user: str, token: str) -> None:
         self.user = user
         self.token = token
+        self.is_websocket = is_upgrade(request.environ)
         self.began = time.time()
         self.ended = False
         self.unknown = 0
@@ -121,21 +126,30 @@ class Passages:
         self._open: set[Passage] = set()
         self._running = False
 
-    def enter(self, request: Any, user: str, *, token: str = "") -> Passage:
+    def enter(self, request: Any, user: str, *, token: str = "", most_websockets: int = 0) -> Passage:
         """Remember a request that was let through; whoever moves its bytes calls :meth:`Passage.leave` at their end.
 
         Args:
             request: the request.
             user: whose server it goes to.
             token: id of the token that let it pass; empty for one of the site's session.
+            most_websockets: so many may a user have; 0 for any number.
+
+        Raises:
+            UpstreamBusy: the user has as many already, and this would be one more.
         """
         passage = Passage(self, request, user, token)
         with self._lock:
+            if passage.is_websocket and 0 < most_websockets <= self._websockets(user):
+                raise UpstreamBusy(f"You have {most_websockets} connections open. Close some notebook pages.")
             self._open.add(passage)
             if not self._running:
                 self._running = True
                 threading.Thread(target=self._look_after, name="notebook-passages", daemon=True).start()
         return passage
+
+    def _websockets(self, user: str) -> int:
+        return sum(passage.is_websocket and passage.user == user for passage in self._open)
 
     def forget(self, passage: Passage) -> None:
         """Look after a passage no more."""

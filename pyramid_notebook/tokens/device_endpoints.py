@@ -124,6 +124,8 @@ def revoke_view(request: Any) -> Response:
 
 def metadata_view(request: Any) -> Response:
     """Tell programs where to ask: authorization server metadata (RFC 8414 section 2)."""
+    if request.method not in ("GET", "HEAD"):
+        return _error_answer(ProtocolError("invalid_request", "Use GET.", status=405), allow="GET, HEAD")
     response = Response(
         json_body={
             "issuer": request.route_url("notebook_device"),
@@ -146,7 +148,7 @@ def _form(request: Any) -> dict[str, str]:
     return read_form(request.content_type, request.body)
 
 
-def _error_answer(error: NotebookError) -> Response:
+def _error_answer(error: NotebookError, *, allow: str = "POST") -> Response:
     body = {"error": error.reason, "error_description": str(error)}
     response = Response(json_body=body, status=error.status)
     if isinstance(error, TokenRefused):
@@ -154,5 +156,5 @@ def _error_answer(error: NotebookError) -> Response:
     if isinstance(error, TooManyFailures | ProtocolError) and error.retry_after:
         response.headers["Retry-After"] = str(error.retry_after)
     if error.status == 405:
-        response.headers["Allow"] = "POST"
+        response.headers["Allow"] = allow
     return response

@@ -114,7 +114,7 @@ ROUTES = (
     Route("notebook_open", f"{PREFIX}/-/open", "POST", Who.USER),
     Route("notebook_stop", f"{PREFIX}/-/stop", "POST", Who.USER, status=303),
     Route("notebook_tokens", f"{PREFIX}/-/tokens", "GET HEAD POST", Who.USER),
-    Route("notebook_device", f"{PREFIX}/-/device", _ANY, Who.USER),
+    Route("notebook_device", f"{PREFIX}/-/device", "GET HEAD POST", Who.USER),
     Route("notebook_device_code", f"{PREFIX}/-/device/code", "POST", Who.ANYBODY, "client_id=x&scope=sync"),
     Route(
         *("notebook_device_token", f"{PREFIX}/-/device/token", "POST", Who.ANYBODY),
@@ -122,11 +122,14 @@ ROUTES = (
         status=400,
     ),
     Route(
-        *("notebook_device_metadata", f"{PREFIX}/-/device/.well-known/oauth-authorization-server"), _ANY, Who.ANYBODY
+        *("notebook_device_metadata", f"{PREFIX}/-/device/.well-known/oauth-authorization-server"),
+        *("GET HEAD", Who.ANYBODY),
     ),
     Route("notebook_token_revoke", f"{PREFIX}/-/tokens/revoke", "POST", Who.TOKEN),
     Route("notebook_proxy", f"{PREFIX}/{{user}}/*remainder", _ANY, Who.BELOW),
 )
+#: Views without a route, by their module: what answers addresses that Pyramid cannot decode.
+OTHER_VIEWS = ("a view of pyramid_notebook.door",)
 
 ACTIONS = (
     Action("GET", "-/launch.js", Needs.SHELL),
