@@ -54,7 +54,7 @@ def test_defaults_of_ours_are_the_real_ones(page, head):
 def test_defaults_of_waitress_are_the_real_ones():
     for name, default, _meaning in table(DEPLOYMENT, "setting"):
         real = getattr(Adjustments, name.strip("`"))
-        told = {"`false`": False, "1 GiB": 1 << 30}.get(default, default)
+        told = {"`false`": False, "1 GiB": 1 << 30, "256 KiB": 1 << 18}.get(default, default)
         assert str(real) == str(told), name
 
 

@@ -7,6 +7,7 @@ import itertools
 import socket
 import threading
 import time
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -31,6 +32,22 @@ def stream_for_ever(upstream, connection, number):
         connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n")
     while data := connection.recv(65536):
         connection.sendall(data)
+
+
+@contextmanager
+def streaming_server(manager, user):
+    """Run a user server that streams; at the end it hangs up, so that no thread of a site waits for more."""
+    connections = []
+
+    def speak(upstream, connection, number):
+        connections.append(connection)
+        stream_for_ever(upstream, connection, number)
+
+    with recording_server(manager, user, speak=speak) as server:
+        yield server
+        for connection in connections:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 class Open:
@@ -96,14 +113,14 @@ def pace(request, monkeypatch):
 def site(folder, pace):
     with (
         small_site(folder, Policy("shell")) as running,
-        recording_server(running.manager, "bob", speak=stream_for_ever),
+        streaming_server(running.manager, "bob"),
     ):
         yield running
 
 
 @pytest.fixture(autouse=True)
 def alices(site):
-    with recording_server(site.manager, "alice", speak=stream_for_ever) as server:
+    with streaming_server(site.manager, "alice") as server:
         yield server
 
 
@@ -266,7 +283,7 @@ def test_no_client_can_pretend_to_be_asked_again(site):
 def test_a_connection_that_is_asked_about_counts_as_a_use_of_its_token_and_not_as_a_failure(folder):
     with (
         small_site(folder / "other", Policy("shell"), token_failures_per_minute=1) as site,
-        recording_server(site.manager, "alice", speak=stream_for_ever),
+        streaming_server(site.manager, "alice"),
     ):
         token, other = site.token("alice", name="one"), site.token("alice", name="other")
         connections = [Open(site, "websocket", token.fields) for _ in range(3)]
