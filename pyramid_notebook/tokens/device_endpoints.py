@@ -15,14 +15,13 @@ from pyramid.response import Response
 from ..door import door_of
 from ..errors import NotebookError, ProtocolError, ScopeError, TokenMissing, TokenRefused, TooManyFailures
 from ..names import slug
-from ..scopes import Scope, format_grants, parse_grants
+from ..scopes import MOST_GRANTS, Scope, format_grants, parse_grants
 from ..security import bearer_of
 from .device import INTERVAL_SECONDS, LIFETIME_SECONDS, Answer, show_user_code
 from .oauth import LONGEST_FORM, read_form, required
 from .site import devices_of, require_open, store_of
 
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:device_code"
-_MOST_GRANTS = 20
 _LONGEST_CLIENT_ID = 100
 _MESSAGES = {
     Answer.AUTHORIZATION_PENDING: "The user has not decided yet.",
@@ -63,8 +62,8 @@ def device_code_view(request: Any) -> Response:
     fields = _form(request)
     client_id = required(fields, "client_id")[:_LONGEST_CLIENT_ID]
     grants = parse_grants(required(fields, "scope"))
-    if not 0 < len(grants) <= _MOST_GRANTS:
-        raise ScopeError(f"Ask for at least one scope, and for {_MOST_GRANTS} at most.")
+    if not 0 < len(grants) <= MOST_GRANTS:
+        raise ScopeError(f"Ask for at least one scope, and for {MOST_GRANTS} at most.")
     codes = devices_of(request).begin(
         grants, fields.get("client_name", client_id), request.remote_addr or "", request.user_agent or ""
     )
