@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pyramid_notebook
-from pyramid_notebook import NotebookContext, NotebookError, Settings, door, errors, startup, views
+from pyramid_notebook import NotebookContext, NotebookError, Settings, credentials, door, errors, startup, views
 from pyramid_notebook.settings import PREFIX
 
 FOLDER = Path(__file__).with_name("reference")
@@ -63,6 +63,15 @@ def api_page() -> str:
             "",
             *_function("includeme", pyramid_notebook.includeme),
             *_function("config.set_notebook_context", door.set_notebook_context, skip=1),
+            *_function("config.set_notebook_permits", door.set_notebook_permits, skip=1),
+            "## Of a request",
+            "",
+            "`request.notebooks` is the [`NotebookManager`](#notebookmanager) of the site.",
+            "",
+            "### `request.notebook_user`",
+            "",
+            *_markdown(inspect.getdoc(door.notebook_user) or ""),
+            "",
             "## View functions",
             "",
             *(line for name in view_names for line in _function(name, public[name], level=3)),
@@ -78,6 +87,7 @@ def api_page() -> str:
             "## Classes",
             "",
             *(line for name, thing in classes.items() for line in _class(name, thing)),
+            *_programs(),
             *_errors(),
         )
     )
@@ -134,6 +144,16 @@ def _class(name: str, thing: type) -> Iterator[str]:
             yield from _function(f"{name}.{method}", function, level=4, skip=1)
         elif isinstance(value, property):
             yield from (f"#### `{name}.{method}`", "", *_markdown(inspect.getdoc(value) or ""), "")
+
+
+def _programs() -> Iterator[str]:
+    """Yield what a program reads that uses the token of ``pyramid-notebook login``."""
+    yield from ("## For programs", "", "In `pyramid_notebook.credentials`; see [tokens](../how-to/tokens.md).", "")
+    yield from _function("default_path", credentials.default_path, level=3)
+    for thing in (credentials.CredentialFile, credentials.Credential):
+        yield from (f"### `{thing.__name__}`", "", *_markdown(inspect.getdoc(thing) or ""), "")
+    for function in (credentials.CredentialFile.find, credentials.CredentialFile.read):
+        yield from _function(function.__qualname__, function, level=4, skip=1)
 
 
 def _errors() -> Iterator[str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from .context import NotebookContext
 from .errors import NotebookError
+from .scopes import Scope
 from .settings import Settings
 from .startup import add_greeting, add_script, include_sqlalchemy_models, make_startup
 
@@ -22,6 +23,7 @@ __all__ = [
     "NotebookContext",
     "NotebookError",
     "NotebookManager",
+    "Scope",
     "Settings",
     "add_greeting",
     "add_script",

@@ -28,6 +28,7 @@ DEFAULT_SCOPES = ("sync", "run", "console")
 LONGEST_WAIT, LONGEST_PAUSE = 1800, 60
 _SLOW_DOWN_SECONDS = 5
 _USER_CODE = re.compile(r"[A-Z0-9-]{4,20}", re.ASCII)
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{1,500}=*", re.ASCII)  # RFC 6750 section 2.1
 _DONE, _FAILED, _USAGE = 0, 1, 2
 _REFUSALS = {
     "access_denied": "The sign-in was denied on the site.",
@@ -197,9 +198,12 @@ def _keep(options: argparse.Namespace, file: CredentialFile, endpoints: Endpoint
     from .credentials import Credential
     from .site_client import at_origin, shown
 
+    token = answer.text("access_token")
+    if not _TOKEN.fullmatch(token):
+        raise LoginFailed("The site's answer cannot be understood: its token is none.")
     credential = Credential(
         site=endpoints.site,
-        token=answer.text("access_token"),
+        token=token,
         user=shown(answer.text("user")),
         notebooks=at_origin(endpoints.site, answer.text("notebooks")),
         scope=shown(answer.text("scope")),

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from pyramid.events import ApplicationCreated, NewRequest
+from pyramid.exceptions import URLDecodeError
 from pyramid.interfaces import ISecurityPolicy
+from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
 
 from .context import NotebookContext
@@ -160,6 +162,7 @@ def setup(config: Any) -> None:
     ):
         # the views ask for the permission themselves, and check the origin instead of a CSRF token
         config.add_view(view, route_name=route, permission=NO_PERMISSION_REQUIRED, require_csrf=False)
+    config.add_exception_view(_undecodable, context=URLDecodeError)
     config.add_subscriber(_on_request, NewRequest)
     config.add_subscriber(_watch_sign_outs, ApplicationCreated)
 
@@ -225,6 +228,12 @@ def _watch_sign_outs(event: Any) -> None:
         policy.forget = forget_and_sign_out
     except AttributeError:
         _LOG.warning("Call request.notebooks.sign_out(username) where users sign out: the policy cannot be watched.")
+
+
+def _undecodable(request: Any) -> Response:
+    """Answer a request whose path is not UTF-8; Pyramid itself has no answer to it."""
+    text = "This address cannot be read: its path is not UTF-8."
+    return Response(text, status=400, content_type="text/plain", charset="utf-8")
 
 
 def _on_request(event: Any) -> None:

@@ -231,10 +231,17 @@ class TokenNotMade(NotebookError):
 
 
 class TokenStoreError(NotebookError):
-    """The database of the tokens does not answer, or cannot be used; no token lets pass until it does."""
+    """The database of the tokens does not answer, or cannot be used; no token lets pass until it does.
+
+    Args:
+        message: what is wrong with it.
+    """
 
     status = 503
     reason = "token-store"
+
+    def __init__(self, message: str = "The database of the tokens does not answer. Try again in a moment.") -> None:
+        super().__init__(message)
 
 
 class NewerDatabase(TokenStoreError):

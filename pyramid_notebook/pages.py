@@ -57,6 +57,17 @@ def form_of(request: Any) -> Any:
         raise BadForm from None
 
 
+def is_reading(request: Any) -> bool:
+    """Tell whether a page is asked for, rather than its form sent.
+
+    Raises:
+        BadForm: it is neither.
+    """
+    if request.method not in ("GET", "HEAD", "POST"):
+        raise BadForm("Use GET or POST.", status=HTTPStatus.METHOD_NOT_ALLOWED)
+    return bool(request.method != "POST")
+
+
 def typed(form: Any, field: str) -> str:
     """Return what was typed into a field of a form; nothing where it is missing, or a file."""
     value = form.get(field, "")
@@ -150,6 +161,8 @@ def error_answer(request: Any, error: NotebookError, **values: Any) -> Response:
         response = Response(json_body={"error": error.reason, "message": str(error)}, status=status)
     if isinstance(error, (TooManyServers, UpstreamBusy, NotStarted, TooManyFailures)):
         response.headers["Retry-After"] = str(error.retry_after)
+    if isinstance(error, BadForm) and error.status == HTTPStatus.METHOD_NOT_ALLOWED:
+        response.headers["Allow"] = "GET, HEAD, POST"
     if isinstance(error, TokenRefused):
         response.headers["WWW-Authenticate"] = error.www_authenticate
     return response

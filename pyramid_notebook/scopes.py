@@ -17,6 +17,8 @@ from urllib.parse import quote, unquote_to_bytes
 
 from .errors import ScopeError
 
+#: So many grants can one token have.
+MOST_GRANTS = 20
 #: So many patterns may restrict one grant, and so many characters has each at most.
 MOST_PATHS = 20
 MOST_CHARACTERS = 250

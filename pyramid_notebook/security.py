@@ -17,8 +17,7 @@ from pyramid.interfaces import ISecurityPolicy
 
 from .errors import PeopleOnly, Refused, TokenMisplaced, Unasked
 from .names import slug
-from .proxy.headers import same_origin
-from .proxy.websocket import is_upgrade
+from .proxy.headers import is_upgrade, same_origin
 from .tokens.secret import holds_token
 
 #: Sent by the script of our launch page. A foreign page cannot: it would need leave by CORS, which we never give.
@@ -105,7 +104,7 @@ def require_same_origin(request: Any) -> None:
         Refused: it comes from elsewhere, or does not say.
     """
     origin = request.headers.get("Origin")
-    if is_upgrade(request):
+    if is_upgrade(request.environ):
         allowed = same_origin(origin, request.host_url)
     elif request.method in _SAFE_METHODS:
         return

@@ -205,6 +205,8 @@ def ask(method: str, url: str, fields: dict[str, str] | None = None, *, token: s
             return _read(response.status, response.headers, body)
     except (OSError, http.client.HTTPException) as error:
         raise _trouble(url, error) from None
+    except ValueError:  # http.client sends no control characters
+        raise SiteError(f"What is to be sent to {urlsplit(url).netloc} cannot stand in a request.") from None
 
 
 class _AnyAnswer(urllib.request.HTTPErrorProcessor):

@@ -35,7 +35,6 @@ from .errors import (
     Unasked,
     UnsafePath,
     Unsaved,
-    UpstreamBusy,
     UpstreamError,
     UpstreamGone,
 )
@@ -43,11 +42,12 @@ from .launching import WAIT, launch, options_for, start_for_program
 from .names import slug
 from .pages import Form, error_answer, for_people, form_of, page_values, same_form, wants_html
 from .proxy.connection import forget
+from .proxy.headers import is_upgrade
 from .proxy.http import forward
-from .proxy.passages import passes_again
+from .proxy.passages import Passage, passes_again
 from .proxy.target import raw_target
 from .proxy.upstream import ask
-from .proxy.websocket import is_upgrade, serve_websocket
+from .proxy.websocket import serve_websocket
 from .record import ServerRecord
 from .security import (
     body_holds_token,
@@ -133,11 +133,11 @@ def notebook_proxy(request: Any, username: str) -> Response:
         request: the request.
         username: whose server.
     """
-    return _let_pass(request, username, token_of(request))
+    return _let_pass(request, username, token_of(request), is_own_view=True)
 
 
 @_tells_errors
-def _let_pass(request: Any, username: str, token: TokenInfo | None) -> Response:
+def _let_pass(request: Any, username: str, token: TokenInfo | None, *, is_own_view: bool = False) -> Response:
     """Pass a request on, or answer it here; who it is by was checked, what they want is checked now."""
     door = door_of(request)
     record = door.manager.find(username)
@@ -162,9 +162,14 @@ def _let_pass(request: Any, username: str, token: TokenInfo | None) -> Response:
         return static
     if record is None and token is not None:
         record = start_for_program(request, door, username)
+        token_of(request)  # that took a while, in which it may have been revoked
     if record is None:
         raise UpstreamGone("Your notebook server is not running.")
-    return _pass_on(request, door, record, token)
+    most = door.settings.user_websockets
+    passage = door.passages.enter(
+        request, username, token=token.id if token else "", is_own_view=is_own_view, most_websockets=most
+    )
+    return _pass_on(request, door, record, passage)
 
 
 @for_people
@@ -198,7 +203,7 @@ def notebook_proxy_view(request: Any) -> Response:
     except NotebookError as error:
         return error_answer(request, error, again=None, **page_values(request, base_url_at(request, segment)))
     except HTTPForbidden as refusal:
-        if is_upgrade(request):
+        if is_upgrade(request.environ):
             return Response(str(refusal.detail), status=403, content_type="text/plain")
         raise
     return _let_pass(request, username, token)
@@ -218,13 +223,10 @@ def _signed_in_owner(request: Any, segment: str) -> str:
     return require_owner(request, door_of(request).settings.permission, segment)
 
 
-def _pass_on(request: Any, door: Door, record: ServerRecord, token: TokenInfo | None) -> Response:
-    passage = door.passages.enter(request, record.user, token=token.id if token else "")
+def _pass_on(request: Any, door: Door, record: ServerRecord, passage: Passage) -> Response:
     try:
-        if not is_upgrade(request):
+        if not passage.is_websocket:
             return forward(request, record, door.settings, door.places, passage)
-        if door.relay.count(record.user) >= door.settings.user_websockets:
-            raise UpstreamBusy(f"You have {door.settings.user_websockets} connections open. Close some notebook pages.")
         with door.places.held(record.user):
             adaptor = door.settings.websocket_proxy or None
             return serve_websocket(request, record, door.relay, passage=passage, adaptor=adaptor)

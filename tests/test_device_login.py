@@ -9,6 +9,7 @@ import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -455,3 +456,43 @@ def test_notebooks_are_looked_for_where_sites_keep_them():
 @given(st.text())
 def test_what_a_site_says_cannot_control_a_terminal(text):
     assert shown(text).isprintable()
+
+
+@pytest.mark.parametrize("token", ["pnb_x\ny", "pnb x", "p\u00e4", "x" * 600])
+def test_what_a_site_gives_instead_of_a_token_is_not_kept(laptop, token):
+    codes = {"device_code": "d", "user_code": "ABCD-EFGH", "verification_uri": "http://x/p", "expires_in": 60}
+    metadata = {
+        "device_authorization_endpoint": "http://x/code", "token_endpoint": "http://x/token",
+        "revocation_endpoint": "http://x/revoke",
+    }  # fmt: skip
+    granted = {"access_token": token, "user": "alice", "notebooks": "http://x/n/", "scope": "sync", "expires_in": 60}
+    answers = [(200, {}, json.dumps(values).encode()) for values in (metadata, codes | {"interval": 1}, granted)]
+    with scripted_site(*answers) as (url, _asked):
+        code, _, errors = laptop.run("login", f"{url}/notebook")
+    assert (code, errors) == (1, "pyramid-notebook: The site's answer cannot be understood: its token is none.\n")
+    assert laptop.credentials.read() == {}
+
+
+def test_a_token_that_cannot_be_sent_does_not_keep_the_others_from_being_revoked(laptop, site):
+    assert sign_in(laptop, site)[0] == 0
+    good = laptop.credentials.find(f"{site.url}/notebook")
+    laptop.credentials.save(replace(good, site="http://localhost:1/notebook", token="pnb_x\ny"))
+    code, output, errors = laptop.run("logout", "--all")
+    assert (code, errors) == (1, "")
+    assert f"Signed out of {site.url}/notebook." in output
+    with pytest.raises(TokenRevoked):
+        site.tokens.check(good.token, "192.0.2.1")
+
+
+def test_who_has_no_home_folder_is_told_so(laptop, site):
+    code, _, errors = laptop.run("login", site.url, HOME="/dev/null", XDG_CONFIG_HOME="")
+    assert code == 1
+    assert errors.startswith("pyramid-notebook: ")
+    assert "Traceback" not in errors
+
+
+def test_a_name_that_is_no_text_is_told_so(laptop, site):
+    code, _, errors = laptop.run("login", site.url, "--name", "\udcff")
+    assert code == 1
+    assert errors.startswith("pyramid-notebook: ")
+    assert "Traceback" not in errors

@@ -63,3 +63,15 @@ class User(Base):
 
     def __repr__(self) -> str:
         return f"<User {self.name}>"
+
+
+class EndedSession(Base):
+    """A session that its user has signed out of; a copy of its cookie opens nothing any more."""
+
+    __tablename__ = "ended_session"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    moment: Mapped[float] = mapped_column(index=True)
+
+    def __repr__(self) -> str:
+        return f"<EndedSession {self.id}>"

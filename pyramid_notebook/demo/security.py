@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+import time
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -14,15 +16,18 @@ from pyramid.config import Configurator
 from pyramid.interfaces import ISecurityPolicy
 from pyramid.request import Request, RequestLocalCache
 from pyramid.session import SignedCookieSessionFactory
+from sqlalchemy import delete
 from sqlalchemy.orm import Session
 from zope.interface import implementer
 
 from .database import database_file
-from .models import User
+from .models import EndedSession, User
 from .secret import load_secret
 
 #: Seconds without a request after which one must sign in again, and after which the cookie is renewed.
 SESSION_TIMEOUT, SESSION_RENEWAL = 12 * 3600, 600
+#: Key in the session of what names it.
+_SESSION_ID = "id"
 
 
 class Root:
@@ -82,11 +87,17 @@ class SecurityPolicy:
         """Begin a new session for a user, so that nothing that a stranger put into the old one stays."""
         request.session.invalidate()
         self._identities.clear(request)
+        request.session[_SESSION_ID] = secrets.token_hex(16)
         headers: list[tuple[str, str]] = self._session.remember(request, userid, **options)
         return headers
 
     def forget(self, request: Request, **options: Any) -> list[tuple[str, str]]:
-        """End the session."""
+        """End the session, also for whoever has kept a copy of its cookie."""
+        session_id, now = request.session.get(_SESSION_ID), time.time()
+        if session_id:
+            request.dbsession.merge(EndedSession(id=session_id, moment=now))
+            forgotten = delete(EndedSession).where(EndedSession.moment < now - SESSION_TIMEOUT)
+            request.dbsession.execute(forgotten)  # their cookies are too old by themselves
         request.session.invalidate()
         self._identities.clear(request)
         return []
@@ -99,7 +110,10 @@ class SecurityPolicy:
 
     def _load_identity(self, request: Request) -> Identity | None:
         name = self._session.authenticated_userid(request)
-        return _identity_of(request, name) if name else None
+        session_id = request.session.get(_SESSION_ID)
+        if not name or not session_id or request.dbsession.get(EndedSession, session_id):
+            return None
+        return _identity_of(request, name)
 
 
 def _identity_of(request: Request, name: str) -> Identity | None:

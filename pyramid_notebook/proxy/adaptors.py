@@ -10,6 +10,7 @@ import socket
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 from pyramid.response import Response
@@ -36,8 +37,8 @@ class TakenClient:
 Environ = Mapping[str, Any]
 Adaptor = Callable[[Environ], TakenClient]
 
-#: Key in the environ that shows which server runs, dotted name of the adaptor, name for people.
-_KNOWN = (("waitress.client_disconnected", "pyramid_notebook.proxy.waitress.take_over", "waitress"),)
+#: Key in the environ that shows which server runs, module of its adaptor, name for people.
+_KNOWN = (("waitress.client_disconnected", "pyramid_notebook.proxy.waitress", "waitress"),)
 
 
 def find(environ: Environ, name: str = "") -> Adaptor:
@@ -50,12 +51,12 @@ def find(environ: Environ, name: str = "") -> Adaptor:
     Raises:
         WebSocketUnsupported: there is none for this web server.
     """
-    for key, dotted, _title in _KNOWN:
+    for key, module, _title in _KNOWN:
         if not name and key in environ:
-            name = dotted
+            name = f"{module}.take_over"
     if not name:
         server = environ.get("SERVER_SOFTWARE") or "This web server"
-        known = ", ".join(title for _key, _dotted, title in _KNOWN)
+        known = ", ".join(title for _key, _module, title in _KNOWN)
         raise WebSocketUnsupported(
             f"{server} gives no way to its client's socket, so notebooks cannot reach their kernels. Run the site on "
             f"one of: {known}; or name an adaptor in the setting pyramid_notebook.websocket_proxy."
@@ -67,6 +68,17 @@ def find(environ: Environ, name: str = "") -> Adaptor:
             f"Setting pyramid_notebook.websocket_proxy = {name!r} cannot be imported: {error}."
         ) from error
     return adaptor
+
+
+def hang_up(environ: Environ) -> None:
+    """Break the connection of a client that is being answered, where the web server gives a way to it.
+
+    Args:
+        environ: WSGI environ of the request; this may be called from any thread as long as it is being answered.
+    """
+    for key, module, _title in _KNOWN:
+        if key in environ:
+            import_module(module).hang_up(environ)
 
 
 def check(environ: Environ, name: str = "") -> None:

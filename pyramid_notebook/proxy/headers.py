@@ -32,8 +32,8 @@ _NEVER_NOMINATED = frozenset(
 _OURS = "x-pyramid-notebook-"
 _NOT_UPSTREAM = frozenset(
     {
-        "authorization", "cookie", "expect", "forwarded", "x-real-ip", "x-scheme", "x-forwarded",
-        "x-client-ip"
+        "authorization", "cookie", "cookie2", "expect", "forwarded", "x-real-ip", "x-scheme", "x-forwarded",
+        "x-client-ip", "x-csrf-token", "x-csrftoken"
     }
 )
 #: Fields with which a page identifies itself.
@@ -70,6 +70,15 @@ def from_environ(environ: Mapping[str, object]) -> Headers:
 def tokens(value: str) -> set[str]:
     """Return the members of a comma separated list such as `Connection`, in lower case."""
     return {item.strip().lower() for item in value.split(",")} - {""}
+
+
+def is_upgrade(environ: Mapping[str, object]) -> bool:
+    """Tell whether a WSGI request asks for a websocket (RFC 6455 section 4.1)."""
+    return (
+        environ.get("REQUEST_METHOD") == "GET"
+        and "websocket" in tokens(str(environ.get("HTTP_UPGRADE", "")))
+        and "upgrade" in tokens(str(environ.get("HTTP_CONNECTION", "")))
+    )
 
 
 def end_to_end(headers: Iterable[tuple[str, str]]) -> Headers:

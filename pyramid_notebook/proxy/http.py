@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 from pyramid.httpexceptions import HTTPBadRequest
@@ -12,6 +13,7 @@ from pyramid.response import Response
 
 from ..record import ServerRecord
 from ..settings import Settings
+from .adaptors import hang_up
 from .connection import BLOCK
 from .headers import Headers, for_client, for_upstream, from_environ
 from .passages import Passage
@@ -58,6 +60,7 @@ def forward(request: Request, record: ServerRecord, settings: Settings, places: 
             )
         except ClientBodyError as error:
             return HTTPBadRequest(str(error))
+        passage.hangs_up_by(partial(hang_up, request.environ))
         return UntouchedResponse(
             status=f"{answer.status} {printable(answer.reason)}",
             headerlist=for_client(_one_length(answer.headers), base_url=record.base_url),

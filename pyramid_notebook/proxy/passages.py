@@ -13,32 +13,29 @@ import os
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import suppress
+from collections.abc import Callable, Hashable
 from typing import Any
 from weakref import WeakSet
 
-#: Seconds between two looks at what passes; a request that is answered in less is never looked at.
+from ..errors import UpstreamBusy
+from .headers import is_upgrade
+
+#: Seconds between two questions about the same; a request that is answered in less is not asked about.
 INTERVAL = 1.5
-#: So often in a row the site may fail to say whether something may pass on: its database may restart.
-_PATIENCE = 2
-_ANSWER_SECONDS = 3.0
-_THREADS = 4
+#: Seconds after which what the site has not said yes to is ended: its database may restart, but not for long.
+PATIENCE = 4.5
+#: So many questions are put to a site at once, and so many about one user: one that hangs holds up that user only.
+_MOST_QUESTIONS, _MOST_OF_USER = 32, 4
 #: Key in the environ of a request that is put to the site again; no client can set it.
 _ASKED_AGAIN = "pyramid_notebook.asked_again"
 #: What the site's own machinery keeps for the first request only; and what it must not find twice.
 _NOT_KEPT = ("webob.", "tm.", "repoze.tm.", "pyramid_notebook.")
-#: What a site may know a user by.
-_CREDENTIALS = ("HTTP_AUTHORIZATION", "HTTP_COOKIE", "REMOTE_USER", "REMOTE_ADDR", "HTTP_HOST", "SCRIPT_NAME")
+#: Fields that tell nothing of who somebody is; by all others a site may know them.
+_NO_CREDENTIALS = ("HTTP_ACCEPT", "HTTP_IF_", "HTTP_RANGE", "HTTP_REFERER", "HTTP_SEC_", "HTTP_CONTENT", "HTTP_X_XSRF")
 _LOG = logging.getLogger(__name__)
 
 #: Tells when a user signed out last, in seconds since the epoch; 0.0 for never.
 SignedOut = Callable[[str], float]
-
-
-class _ProcessEnds(Exception):
-    """There is nothing to look after any more."""
 
 
 class Passage:
@@ -47,16 +44,21 @@ class Passage:
     Attributes:
         user: whose server it goes to.
         token: id of the token that let it pass; empty for one of the site's session.
+        is_websocket: whether it is one, or would like to become one.
         began: when it was let through, in seconds since the epoch.
+        asked: when the site was last asked about it, on the clock that nobody sets.
+        permitted: when the question was put that the site last said yes to, on the same clock.
+        question: what is the same for all passages about which the site need be asked only once.
         ended: whether it was ended because it may pass no more.
     """
 
-    def __init__(self, passages: Passages, request: Any, user: str, token: str) -> None:
+    def __init__(self, passages: Passages, request: Any, user: str, token: str, *, is_own_view: bool = False) -> None:
         self.user = user
         self.token = token
+        self.is_websocket = is_upgrade(request.environ)
         self.began = time.time()
+        self.asked = self.permitted = time.monotonic()
         self.ended = False
-        self.unknown = 0
         self._passages = passages
         self._ask = request.invoke_subrequest
         self._request_class = type(request)
@@ -64,41 +66,53 @@ class Passage:
         self._environ["wsgi.input"] = None  # it holds what the client sent
         self._lock = threading.Lock()
         self._end: Callable[[], None] | None = None
+        self._hang_up: Callable[[], None] | None = None
+        self.question = self._question(is_own_view=is_own_view)
 
-    @property
-    def credential(self) -> Hashable:
-        """What is the same for all passages about which the site need be asked only once."""
-        return (self.user, self.token, *(self._environ.get(name) for name in _CREDENTIALS))
+    def _question(self, *, is_own_view: bool) -> Hashable:
+        names = ["REMOTE_USER", "REMOTE_ADDR", "SCRIPT_NAME", "wsgi.url_scheme"]
+        if is_own_view:  # it may let somebody pass to some addresses only
+            names += ["REQUEST_METHOD", "PATH_INFO", "QUERY_STRING"]
+        names += [key for key in self._environ if key.startswith("HTTP_") and not key.startswith(_NO_CREDENTIALS)]
+        return (self.user, self.token, *((name, str(self._environ.get(name))) for name in sorted(names)))
 
     def ends_by(self, end: Callable[[], None] | None) -> None:
-        """Say how to end it from another thread; None when there is nothing to end any more."""
+        """Say how to break its way to the user server, from another thread; None when there is none any more."""
         with self._lock:
             self._end = end
             if self.ended and end is not None:
                 end()
 
+    def hangs_up_by(self, hang_up: Callable[[], None]) -> None:
+        """Say how to break the client's connection: from now on no words can be answered any more."""
+        with self._lock:
+            self._hang_up = hang_up
+            if self.ended:
+                hang_up()
+
     def leave(self) -> None:
         """Forget it; all its bytes have passed. It may be called twice."""
-        self.ends_by(None)
+        with self._lock:
+            self._end = self._hang_up = None
         self._passages.forget(self)
 
-    def end(self) -> None:
-        """Stop its bytes."""
+    def end(self, reason: str) -> None:
+        """Stop its bytes; the reason is for the log."""
         with self._lock:
+            if self.ended:
+                return
             self.ended = True
-            if self._end is not None:
-                self._end()
+            _LOG.info("A connection of %r was ended: %s", self.user, reason)
+            for stop in (self._end, self._hang_up):
+                if stop is not None:
+                    stop()
 
     def may_pass(self) -> bool | None:
         """Put its request to the site again; None where the site cannot say just now."""
         question: dict[str, bool] = {}
         environ = {**self._environ, "wsgi.input": io.BytesIO(), "CONTENT_LENGTH": "0", _ASKED_AGAIN: question}
         environ.pop("HTTP_TRANSFER_ENCODING", None)
-        try:
-            answer = self._ask(self._request_class(environ), use_tweens=True)
-        except Exception:
-            _LOG.exception("The site could not say whether a connection of %r may go on", self.user)
-            return None
+        answer = self._ask(self._request_class(environ), use_tweens=True)
         if question.get("passes"):
             return True
         return None if answer.status_code >= 500 else False
@@ -120,22 +134,35 @@ class Passages:
         self._lock = threading.Lock()
         self._open: set[Passage] = set()
         self._running = False
+        self._pending: dict[Hashable, str] = {}  # questions that are put just now, and about which user
 
-    def enter(self, request: Any, user: str, *, token: str = "") -> Passage:
+    def enter(
+        self, request: Any, user: str, *, token: str = "", is_own_view: bool = False, most_websockets: int = 0
+    ) -> Passage:
         """Remember a request that was let through; whoever moves its bytes calls :meth:`Passage.leave` at their end.
 
         Args:
             request: the request.
             user: whose server it goes to.
             token: id of the token that let it pass; empty for one of the site's session.
+            is_own_view: whether a view of the site itself decides, which may look at the address as well.
+            most_websockets: so many may a user have; 0 for any number.
+
+        Raises:
+            UpstreamBusy: the user has as many already, and this would be one more.
         """
-        passage = Passage(self, request, user, token)
+        passage = Passage(self, request, user, token, is_own_view=is_own_view)
         with self._lock:
+            if passage.is_websocket and 0 < most_websockets <= self._websockets(user):
+                raise UpstreamBusy(f"You have {most_websockets} connections open. Close some notebook pages.")
             self._open.add(passage)
             if not self._running:
                 self._running = True
                 threading.Thread(target=self._look_after, name="notebook-passages", daemon=True).start()
         return passage
+
+    def _websockets(self, user: str) -> int:
+        return sum(passage.is_websocket and passage.user == user for passage in self._open)
 
     def forget(self, passage: Passage) -> None:
         """Look after a passage no more."""
@@ -143,36 +170,63 @@ class Passages:
             self._open.discard(passage)
 
     def _look_after(self) -> None:
-        with ThreadPoolExecutor(_THREADS, thread_name_prefix="notebook-passages") as threads:
-            while True:
-                time.sleep(INTERVAL)
-                try:
-                    self._look(threads)
-                except _ProcessEnds:
-                    return
-                except Exception:
-                    _LOG.exception("Looking after connections failed")
+        while True:
+            time.sleep(INTERVAL / 3)
+            try:
+                self._look()
+            except Exception:
+                _LOG.exception("Looking after connections failed")
 
-    def _look(self, threads: ThreadPoolExecutor) -> None:
-        now = time.time()
+    def _look(self) -> None:
+        now = time.monotonic()
         with self._lock:
-            lasting = [passage for passage in self._open if now - passage.began >= INTERVAL / 2 and not passage.ended]
-        groups: dict[Hashable, list[Passage]] = defaultdict(list)
-        for passage in lasting:
-            if not passage.token and passage.began <= self._signed_out(passage.user):
-                _end(passage, "they signed out")
-            else:
-                groups[passage.credential].append(passage)
+            passages = [passage for passage in self._open if not passage.ended]
+        due: dict[Hashable, list[Passage]] = defaultdict(list)
+        for passage in passages:
+            if now - passage.permitted > PATIENCE:
+                passage.end("the site cannot say whether they may pass")
+            elif now - passage.asked >= INTERVAL:
+                due[passage.question].append(passage)
+        # who waits for longest comes first
+        for question, group in sorted(due.items(), key=lambda item: item[1][0].asked):
+            self._put(question, group, now)
+
+    def _put(self, question: Hashable, group: list[Passage], now: float) -> None:
+        user = group[0].user
+        with self._lock:
+            of_user = sum(about == user for about in self._pending.values())
+            if question in self._pending or of_user >= _MOST_OF_USER or len(self._pending) >= _MOST_QUESTIONS:
+                return
+            self._pending[question] = user
+        for passage in group:
+            passage.asked = now
+        work = threading.Thread(target=self._ask, args=(question, group, now), name="notebook-question", daemon=True)
         try:
-            asked = {threads.submit(group[0].may_pass): group for group in groups.values()}
-        except RuntimeError:  # the interpreter gives out no work any more
-            raise _ProcessEnds from None
-        with suppress(TimeoutError):
-            for answer in as_completed(asked, timeout=_ANSWER_SECONDS):
-                _judge(asked.pop(answer), answer.result())
-        for late, group in asked.items():
-            late.cancel()
-            _judge(group, None)
+            work.start()
+        except RuntimeError:  # there is no room for one more thread, or the process ends
+            self._answered(question)
+
+    def _ask(self, question: Hashable, group: list[Passage], now: float) -> None:
+        try:
+            signed_out = self._signed_out(group[0].user)
+            staying = [passage for passage in group if passage.token or passage.began > signed_out]
+            may_pass = staying[0].may_pass() if staying else None
+        except Exception:
+            _LOG.exception("The site could not say whether a connection of %r may go on", group[0].user)
+            return
+        finally:
+            self._answered(question)
+        for passage in group:
+            if passage not in staying:
+                passage.end("they signed out")
+            elif may_pass:
+                passage.permitted = now
+            elif may_pass is False:
+                passage.end("they may pass no more")
+
+    def _answered(self, question: Hashable) -> None:
+        with self._lock:
+            self._pending.pop(question, None)
 
 
 def passes_again(request: Any) -> bool:
@@ -190,20 +244,6 @@ def passes_again(request: Any) -> bool:
 def is_asked_again(request: Any) -> bool:
     """Tell the same before the checks, and answer nothing."""
     return _ASKED_AGAIN in request.environ
-
-
-def _judge(group: Iterable[Passage], may_pass: bool | None) -> None:
-    for passage in group:
-        passage.unknown = passage.unknown + 1 if may_pass is None else 0
-        if may_pass is False:
-            _end(passage, "they may pass no more")
-        elif passage.unknown >= _PATIENCE:
-            _end(passage, "the site cannot say whether they may pass")
-
-
-def _end(passage: Passage, reason: str) -> None:
-    _LOG.info("A connection of %r was ended: %s", passage.user, reason)
-    passage.end()
 
 
 _all: WeakSet[Passages] = WeakSet()

@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+from contextlib import suppress
 from functools import cache
 from types import SimpleNamespace
 from typing import Any
@@ -49,6 +50,18 @@ def take_over(environ: Environ) -> TakenClient:
     with dead_end, far_end:
         os.dup2(dead_end.fileno(), descriptor, inheritable=False)
     return TakenClient(socket=client, response=Response(status="101 Switching Protocols", headerlist=[], app_iter=[]))
+
+
+def hang_up(environ: Environ) -> None:
+    """Break the client's connection; a thread that waits for the client to read does not wait any more.
+
+    Args:
+        environ: WSGI environ of the request that is being answered.
+    """
+    connection = environ[_KEY].__self__.socket
+    if connection is not None:
+        with suppress(OSError):
+            connection.shutdown(socket.SHUT_RDWR)
 
 
 @cache

@@ -20,23 +20,13 @@ from ..errors import UpstreamError, UpstreamGone, UpstreamTimeout
 from ..record import ServerRecord
 from .adaptors import Adaptor, find
 from .connection import acknowledge_at_once, dial, understood
-from .headers import Headers, for_client, tokens, websocket_response_head
+from .headers import Headers, for_client, websocket_response_head
 from .http import UntouchedResponse, printable, upstream_headers
 from .passages import Passage
 from .relay import Relay
 from .target import raw_target
 
 _MAX_REFUSAL = 256 * 1024
-
-
-def is_upgrade(request: Request) -> bool:
-    """Tell whether a request asks for a websocket (RFC 6455 section 4.1)."""
-    environ = request.environ
-    return (
-        request.method == "GET"
-        and "websocket" in tokens(environ.get("HTTP_UPGRADE", ""))
-        and "upgrade" in tokens(environ.get("HTTP_CONNECTION", ""))
-    )
 
 
 def serve_websocket(

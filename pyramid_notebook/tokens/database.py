@@ -20,6 +20,12 @@ from .store import TokenStore
 
 #: Seconds to wait for whoever writes to a SQLite file.
 _BUSY_SECONDS = 10
+#: How long PostgreSQL is waited for (libpq, "Parameter Key Words"); what the site's own URL says counts more.
+_PATIENCE = {
+    "connect_timeout": "3",  # seconds
+    "tcp_user_timeout": "5000",  # milliseconds, as the next
+    "options": "-c statement_timeout=5000",
+}
 
 
 def open_store(settings: Settings) -> TokenStore:
@@ -39,7 +45,7 @@ def open_store(settings: Settings) -> TokenStore:
         upgrade(engine)
     except SQLAlchemyError as error:
         engine.dispose()
-        raise TokenStoreError("The database of the tokens does not answer.") from error
+        raise TokenStoreError from error
     return TokenStore(
         engine,
         maximum_lifetime=settings.token_max_lifetime,
@@ -59,7 +65,7 @@ def open_engine(settings: Settings) -> Engine:
         engine = create_engine(url.update_query_dict({"timeout": str(_BUSY_SECONDS)}), hide_parameters=True)
         event.listen(engine, "connect", _on_connect)
         return engine
-    url = url.update_query_dict({"connect_timeout": str(_BUSY_SECONDS)})
+    url = url.set(query={**_PATIENCE, **url.query})
     return create_engine(url, pool_pre_ping=True, pool_recycle=1800, hide_parameters=True)  # outlives its restart
 
 

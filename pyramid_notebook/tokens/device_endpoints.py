@@ -15,14 +15,13 @@ from pyramid.response import Response
 from ..door import door_of
 from ..errors import NotebookError, ProtocolError, ScopeError, TokenMissing, TokenRefused, TooManyFailures
 from ..names import slug
-from ..scopes import Scope, format_grants, parse_grants
+from ..scopes import MOST_GRANTS, Scope, format_grants, parse_grants
 from ..security import bearer_of
 from .device import INTERVAL_SECONDS, LIFETIME_SECONDS, Answer, show_user_code
 from .oauth import LONGEST_FORM, read_form, required
 from .site import devices_of, require_open, store_of
 
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:device_code"
-_MOST_GRANTS = 20
 _LONGEST_CLIENT_ID = 100
 _MESSAGES = {
     Answer.AUTHORIZATION_PENDING: "The user has not decided yet.",
@@ -63,8 +62,8 @@ def device_code_view(request: Any) -> Response:
     fields = _form(request)
     client_id = required(fields, "client_id")[:_LONGEST_CLIENT_ID]
     grants = parse_grants(required(fields, "scope"))
-    if not 0 < len(grants) <= _MOST_GRANTS:
-        raise ScopeError(f"Ask for at least one scope, and for {_MOST_GRANTS} at most.")
+    if not 0 < len(grants) <= MOST_GRANTS:
+        raise ScopeError(f"Ask for at least one scope, and for {MOST_GRANTS} at most.")
     codes = devices_of(request).begin(
         grants, fields.get("client_name", client_id), request.remote_addr or "", request.user_agent or ""
     )
@@ -124,6 +123,8 @@ def revoke_view(request: Any) -> Response:
 
 def metadata_view(request: Any) -> Response:
     """Tell programs where to ask: authorization server metadata (RFC 8414 section 2)."""
+    if request.method not in ("GET", "HEAD"):
+        return _error_answer(ProtocolError("invalid_request", "Use GET.", status=405), allow="GET, HEAD")
     response = Response(
         json_body={
             "issuer": request.route_url("notebook_device"),
@@ -146,7 +147,7 @@ def _form(request: Any) -> dict[str, str]:
     return read_form(request.content_type, request.body)
 
 
-def _error_answer(error: NotebookError) -> Response:
+def _error_answer(error: NotebookError, *, allow: str = "POST") -> Response:
     body = {"error": error.reason, "error_description": str(error)}
     response = Response(json_body=body, status=error.status)
     if isinstance(error, TokenRefused):
@@ -154,5 +155,5 @@ def _error_answer(error: NotebookError) -> Response:
     if isinstance(error, TooManyFailures | ProtocolError) and error.retry_after:
         response.headers["Retry-After"] = str(error.retry_after)
     if error.status == 405:
-        response.headers["Allow"] = "POST"
+        response.headers["Allow"] = allow
     return response

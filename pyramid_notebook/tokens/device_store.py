@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import logging
 import secrets
-import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from sqlalchemy import Connection, Row, Table, delete, func, insert, select, update
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy import Connection, Row, Table, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from ..errors import ProtocolError, TokenStoreError
 from ..scopes import Grant, format_grants, parse_grants
@@ -27,7 +25,8 @@ from .device import (
     read_user_code,
 )
 from .limits import FailureLimit, by_address, by_user
-from .model import ADDRESS_LENGTH, ID_LENGTH, NAME_LENGTH, DeviceRequest, TokenInfo
+from .model import ADDRESS_LENGTH, ID_LENGTH, NAME_LENGTH, DeviceRequest, TokenInfo, moment_of
+from .reader import answering
 from .secret import digest
 from .store import TokenStore
 
@@ -106,7 +105,7 @@ class DeviceStore:
         Raises:
             ProtocolError: too many requests wait already.
         """
-        moment = _moment(now)
+        moment = moment_of(now)
         values: dict[str, Any] = {
             "client_name": printable(client_name, NAME_LENGTH) or "A program without a name",
             "address": printable(address, ADDRESS_LENGTH),
@@ -117,7 +116,7 @@ class DeviceStore:
             "expires": moment + LIFETIME_SECONDS,
             "interval": INTERVAL_SECONDS,
         }
-        with _database():
+        with answering():
             self._check_room(values["address"], moment)
             for _ in range(_ATTEMPTS):
                 codes = Codes(
@@ -140,13 +139,13 @@ class DeviceStore:
         Raises:
             TooManyFailures: too many codes were wrong before; this one was not looked at.
         """
-        moment = _moment(now)
+        moment = moment_of(now)
         code = read_user_code(user_code)
         if code is None:
             return None
         # a count of its own: a forgotten script with an old token must not keep its user from signing in
         subjects = (f"code:{by_user(user)}", f"code:{by_address(address)}")
-        with _database():
+        with answering():
             self._codes.check(*subjects, now=moment)
             waiting = (_TABLE.c.user_code == code, *_still(State.PENDING, moment))
             with self._engine.connect() as connection:
@@ -175,11 +174,11 @@ class DeviceStore:
         chosen = tuple(grants)
         if not chosen or not set(chosen) <= set(asking.grants):
             raise ValueError("approve what was asked for, or a part of it")
-        return self._decide(asking, user, _moment(now), State.APPROVED, format_grants(chosen))
+        return self._decide(asking, user, moment_of(now), State.APPROVED, format_grants(chosen))
 
     def deny(self, asking: Asking, user: str, now: float | None = None) -> bool:
         """Deny a request, and return whether it was still waiting."""
-        return self._decide(asking, user, _moment(now), State.DENIED, None)
+        return self._decide(asking, user, moment_of(now), State.DENIED, None)
 
     def poll(
         self, device_code: str, address: str, lifetime_seconds: float, now: float | None = None
@@ -198,26 +197,32 @@ class DeviceStore:
         Raises:
             TooManyFailures: too many codes or tokens from this address were wrong; this one was not looked at.
         """
-        moment = _moment(now)
-        with _database():
+        moment = moment_of(now)
+        with answering():
             self._tokens.limit.check(by_address(address), now=moment)
             with self._engine.begin() as connection:
                 mine = _TABLE.c.device_digest == digest(device_code)
                 row = connection.execute(select(_TABLE).where(mine)).first()
                 answer = _write_poll(connection, row, moment) if row else Answer.INVALID_GRANT
+                if row and answer is Answer.TOKEN:
+                    return answer, self._tokens.create_in(
+                        connection,
+                        user=row.username,
+                        name=row.client_name,
+                        grants=parse_grants(row.approved_scopes),
+                        lifetime_seconds=lifetime_seconds,
+                        moment=moment,
+                    )
             if row is None:
                 self._tokens.limit.record(by_address(address), now=moment)
-        if row is None or answer is not Answer.TOKEN:
-            return answer, None
-        grants = parse_grants(row.approved_scopes)
-        return answer, self._tokens.create(row.username, row.client_name, grants, lifetime_seconds, now=moment)
+        return answer, None
 
     def _check_room(self, address: str, moment: float) -> None:
-        waiting = select(func.count()).select_from(_TABLE).where(*_still(State.PENDING, moment))
         with self._engine.connect() as connection:
-            all_of_them = connection.execute(waiting).scalar_one()
-            of_address = connection.execute(waiting.where(_TABLE.c.address == address)).scalar_one()
-        if all_of_them >= MOST_WAITING or of_address >= MOST_WAITING_OF_ADDRESS:
+            waiting = connection.execute(select(_TABLE.c.address).where(*_still(State.PENDING, moment))).scalars().all()
+        mine = by_address(address)
+        of_address = sum(by_address(other) == mine for other in waiting)
+        if len(waiting) >= MOST_WAITING or of_address >= MOST_WAITING_OF_ADDRESS:
             message = "Too many programs wait for their users to sign them in. Try again in a minute."
             raise ProtocolError("temporarily_unavailable", message, status=429, retry_after=60)
 
@@ -239,7 +244,7 @@ class DeviceStore:
     def _decide(self, asking: Asking, user: str, moment: float, state: State, grants: str | None) -> bool:
         values = {"state": state, "username": user, "decided": moment, "approved_scopes": grants}
         change = update(_TABLE).where(_TABLE.c.id == asking.id, *_still(State.PENDING, moment)).values(values)
-        with _database(), self._engine.begin() as connection:
+        with answering(), self._engine.begin() as connection:
             done = connection.execute(change).rowcount == 1
         if done:
             _LOG.info("Device login %s was %s by %r, for %s", asking.id, state, user, grants or "nothing")
@@ -272,16 +277,3 @@ def _asking(row: Row[Any]) -> Asking:
         grants=parse_grants(row.scopes),
         created=row.created,
     )
-
-
-def _moment(now: float | None) -> float:
-    return time.time() if now is None else now
-
-
-@contextmanager
-def _database() -> Iterator[None]:
-    """Say in words of ours that the database does not answer."""
-    try:
-        yield
-    except SQLAlchemyError as error:
-        raise TokenStoreError("The database of the tokens does not answer. Try again in a moment.") from error

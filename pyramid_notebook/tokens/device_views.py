@@ -9,7 +9,7 @@ from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
 
 from ..door import base_url_of, door_of
-from ..pages import for_people, form_of, guarded, page, page_values, typed
+from ..pages import for_people, form_of, guarded, is_reading, page, page_values, typed
 from ..security import require_same_origin
 from . import device_endpoints
 from .device import printable, read_user_code, show_user_code
@@ -58,7 +58,7 @@ def device_page_view(request: Any) -> Response:
 def _answer(request: Any, username: str) -> Response:
     require_same_origin(request)
     require_open(request)
-    return _decide(request, username) if request.method == "POST" else _enter(request, username)
+    return _enter(request, username) if is_reading(request) else _decide(request, username)
 
 
 def _decide(request: Any, username: str) -> Response:

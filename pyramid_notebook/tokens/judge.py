@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from ..addresses import Address
 from ..door import door_of
-from ..errors import PeopleOnly, ScopeInsufficient, TokenUserRefused
+from ..errors import PeopleOnly, ScopeInsufficient, TokenInvalid, TokenUserRefused
 from ..proxy.passages import is_asked_again
 from ..scopes import Denied
 from ..security import bearer_of
+from .secret import looks_like_token
 from .site import require_open, store_of
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ def token_of(request: Any) -> TokenInfo | None:
     if secret is None:
         return None
     permits = require_open(request)
+    if not looks_like_token(secret):
+        raise TokenInvalid
     store, address = store_of(request), request.remote_addr or ""
     if is_asked_again(request):  # it is no new attempt, so it counts against nobody
         info = store.look(secret)

@@ -5,6 +5,7 @@ Times are seconds since the epoch. Where a table changes, a new file in ``migrat
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 from sqlalchemy import Double, Index, LargeBinary, MetaData, String, Text
@@ -46,6 +47,11 @@ class TokenInfo:
     def allows(self, scope: Scope, path: str = "") -> Allowed | Denied:
         """Tell whether its scopes are enough, see :meth:`pyramid_notebook.scopes.Grant.allows`."""
         return allows(self.grants, scope, path)
+
+
+def moment_of(now: float | None) -> float:
+    """Return the moment that an argument means, None for now, in seconds since the epoch."""
+    return time.time() if now is None else now
 
 
 class Base(DeclarativeBase):

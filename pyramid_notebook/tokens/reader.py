@@ -6,7 +6,8 @@ goes straight to the driver; SQLAlchemy keeps the connections and knows the dial
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Engine, Select, create_engine
@@ -14,8 +15,16 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors import TokenStoreError
 
-NO_ANSWER = "The database of the tokens does not answer. Try again in a moment."
 _CURSOR = "pyramid_notebook.cursor"
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """Say in words of ours that the database does not answer."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        raise TokenStoreError from error
 
 
 class Reader:
@@ -55,7 +64,7 @@ class Reader:
         try:
             return self._row(text, values)
         except (SQLAlchemyError, self._engine.dialect.loaded_dbapi.Error) as error:
-            raise TokenStoreError(NO_ANSWER) from error
+            raise TokenStoreError from error
 
     def close(self) -> None:
         """Close the connections that nobody uses just now."""

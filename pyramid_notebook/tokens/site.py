@@ -7,10 +7,12 @@ none of it.
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any, cast
+import time
+from typing import TYPE_CHECKING, Any
 
 from ..door import Permits, door_of
-from ..errors import TokensOff
+from ..errors import TokensOff, TokenStoreError
+from ..settings import Settings
 
 if TYPE_CHECKING:
     from .device_store import DeviceStore
@@ -18,6 +20,39 @@ if TYPE_CHECKING:
 
 _KEY = "pyramid_notebook.tokens"
 _LOCK = threading.Lock()
+#: Seconds that a request waits for another one that opens the store, and for which a failure is remembered: a database
+#: that hangs must not keep all threads of a web worker.
+_WAIT_SECONDS, _FAILURE_SECONDS = 2.0, 5.0
+
+
+class _Opening:
+    """The store of one site in this web worker, and how it comes to be open."""
+
+    def __init__(self) -> None:
+        self.store: TokenStore | None = None
+        self._lock = threading.Lock()
+        self._failed = -_FAILURE_SECONDS
+
+    def open(self, settings: Settings) -> TokenStore:
+        if not self._lock.acquire(timeout=_WAIT_SECONDS):
+            raise TokenStoreError
+        try:
+            if self.store is None:
+                if time.monotonic() - self._failed < _FAILURE_SECONDS:
+                    raise TokenStoreError
+                self.store = self._opened(settings)
+            return self.store
+        finally:
+            self._lock.release()
+
+    def _opened(self, settings: Settings) -> TokenStore:
+        from .database import open_store
+
+        try:
+            return open_store(settings)
+        except TokenStoreError:
+            self._failed = time.monotonic()
+            raise
 
 
 def store_of(request: Any) -> TokenStore:
@@ -26,13 +61,11 @@ def store_of(request: Any) -> TokenStore:
     Raises:
         SettingsError, UnsafePath, TokenStoreError: see :func:`pyramid_notebook.tokens.database.open_store`.
     """
-    registry = request.registry
     with _LOCK:
-        if _KEY not in registry:
-            from .database import open_store
-
-            registry[_KEY] = open_store(door_of(request).settings)
-        return cast("TokenStore", registry[_KEY])
+        if _KEY not in request.registry:
+            request.registry[_KEY] = _Opening()
+    opening: _Opening = request.registry[_KEY]
+    return opening.store or opening.open(door_of(request).settings)
 
 
 def devices_of(request: Any) -> DeviceStore:

@@ -9,26 +9,22 @@ from __future__ import annotations
 import logging
 import re
 import secrets
-import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any, cast
 
-from sqlalchemy import Engine, Table, bindparam, delete, insert, select, update
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Connection, Engine, Table, bindparam, delete, insert, select, update
 
-from ..errors import TokenExpired, TokenInvalid, TokenNotMade, TokenRevoked, TokenStoreError
-from ..scopes import Grant, format_grants, parse_grants
+from ..errors import TokenExpired, TokenInvalid, TokenNotMade, TokenRevoked
+from ..scopes import MOST_GRANTS, Grant, format_grants, parse_grants
 from .last_use import LastUse
 from .limits import FailureLimit, by_address, by_user
-from .model import ID_LENGTH, NAME_LENGTH, Token, TokenInfo
-from .reader import NO_ANSWER, Reader
+from .model import ID_LENGTH, NAME_LENGTH, Token, TokenInfo, moment_of
+from .reader import Reader, answering
 from .secret import digest, looks_like_token, new_token
 
 #: Seconds for which a token stays in the database after it has expired.
 KEPT_SECONDS = 90 * 86400
-_MOST_GRANTS = 20
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _LOG = logging.getLogger(__name__)
 _TABLE = cast(Table, Token.__table__)
@@ -77,7 +73,27 @@ class TokenStore:
         Raises:
             TokenNotMade: an argument cannot be used; the text says which.
         """
-        moment = _moment(now)
+        with answering(), self.engine.begin() as connection:
+            return self.create_in(
+                connection,
+                user=user,
+                name=name,
+                grants=grants,
+                lifetime_seconds=lifetime_seconds,
+                moment=moment_of(now),
+            )
+
+    def create_in(
+        self,
+        connection: Connection,
+        *,
+        user: str,
+        name: str,
+        grants: Iterable[Grant],
+        lifetime_seconds: float,
+        moment: float,
+    ) -> tuple[TokenInfo, str]:
+        """Make a token in a transaction that is begun already; see :meth:`create`."""
         told = name.strip()
         kept = tuple(dict.fromkeys(grants))
         self._check_wishes(user, told, kept, lifetime_seconds)
@@ -100,9 +116,8 @@ class TokenStore:
             "expires": info.expires,
             "last_address": "",
         }
-        with _database(), self.engine.begin() as connection:
-            connection.execute(delete(_TABLE).where(_TABLE.c.expires < moment - KEPT_SECONDS))
-            connection.execute(insert(_TABLE).values(values))
+        connection.execute(delete(_TABLE).where(_TABLE.c.expires < moment - KEPT_SECONDS))
+        connection.execute(insert(_TABLE).values(values))
         _LOG.info("Token %s of %r was made, for %s", info.id, user, values["scopes"])
         return info, secret
 
@@ -121,8 +136,8 @@ class TokenStore:
             TooManyFailures: too many failed before; the token was not looked at.
             TokenInvalid: there is no such token; or its subclasses TokenExpired and TokenRevoked.
         """
-        moment = _moment(now)
-        with _database():
+        moment = moment_of(now)
+        with answering():
             self.limit.check(by_address(address), now=moment)
             info = self._find(secret)
             problem = _problem(info, moment)
@@ -144,7 +159,7 @@ class TokenStore:
             TokenInvalid: there is no such token; or its subclasses TokenExpired and TokenRevoked.
         """
         info = self._find(secret)
-        problem = _problem(info, _moment(now))
+        problem = _problem(info, moment_of(now))
         if info is None or problem:
             raise problem or TokenInvalid()
         return info
@@ -183,7 +198,7 @@ class TokenStore:
             address: the client's address.
             now: seconds since the epoch, None for now.
         """
-        self._last_use.tell(token_id, address, _moment(now))
+        self._last_use.tell(token_id, address, moment_of(now))
 
     def wait_for_writes(self) -> None:
         """Wait until the uses of tokens that requests have told are written down."""
@@ -199,8 +214,8 @@ class TokenStore:
             raise TokenNotMade("A token needs a user.")
         if not name or len(name) > NAME_LENGTH or _CONTROL.search(name):
             raise TokenNotMade(f"Give the token a name of 1 to {NAME_LENGTH} characters that says what it is for.")
-        if not grants or len(grants) > _MOST_GRANTS:
-            raise TokenNotMade(f"A token needs at least one scope, and can have {_MOST_GRANTS}.")
+        if not grants or len(grants) > MOST_GRANTS:
+            raise TokenNotMade(f"A token needs at least one scope, and can have {MOST_GRANTS}.")
         if not 1 <= lifetime_seconds <= self._maximum_lifetime:
             raise TokenNotMade(
                 f"A token can be valid for {self._maximum_lifetime} seconds ({self._maximum_lifetime / 86400:g} days) "
@@ -229,26 +244,17 @@ class TokenStore:
         return error
 
     def _rows(self, query: Any) -> tuple[TokenInfo, ...]:
-        with _database(), self.engine.connect() as connection:
+        with answering(), self.engine.connect() as connection:
             rows = connection.execute(query.order_by(_TABLE.c.created.desc(), _TABLE.c.id)).all()
         return tuple(map(_info, rows))
 
     def _revoke(self, now: float | None, *which: Any) -> int:
-        change = update(_TABLE).where(*which, _TABLE.c.revoked.is_(None)).values(revoked=_moment(now))
-        with _database(), self.engine.begin() as connection:
+        change = update(_TABLE).where(*which, _TABLE.c.revoked.is_(None)).values(revoked=moment_of(now))
+        with answering(), self.engine.begin() as connection:
             ids = connection.execute(change.returning(_TABLE.c.id)).scalars().all()
         if ids:
             _LOG.info("Revoked: token %s", ", ".join(ids))
         return len(ids)
-
-
-@contextmanager
-def _database() -> Iterator[None]:
-    """Say in words of ours that the database does not answer."""
-    try:
-        yield
-    except SQLAlchemyError as error:
-        raise TokenStoreError(NO_ANSWER) from error
 
 
 def _problem(info: TokenInfo | None, moment: float) -> TokenInvalid | None:
@@ -257,10 +263,6 @@ def _problem(info: TokenInfo | None, moment: float) -> TokenInvalid | None:
     if info.revoked is not None:
         return TokenRevoked()
     return None if moment < info.expires else TokenExpired()
-
-
-def _moment(now: float | None) -> float:
-    return time.time() if now is None else now
 
 
 @lru_cache(maxsize=1024)

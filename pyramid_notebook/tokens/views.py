@@ -14,7 +14,7 @@ from pyramid.security import NO_PERMISSION_REQUIRED
 
 from ..door import base_url_of, door_of
 from ..errors import BadForm, TokenNotMade, TokensOff
-from ..pages import for_people, form_of, guarded, page, page_values, typed
+from ..pages import for_people, form_of, guarded, is_reading, page, page_values, typed
 from ..security import require_same_origin
 from .site import require_open, store_of
 from .wishes import Mistakes, Wishes, check_name
@@ -42,19 +42,14 @@ def add_routes(config: Any, prefix: str) -> None:
 
 def tokens_page_view(request: Any) -> Response:
     """Show the signed-in user's tokens, make one, revoke one or all of them; reading the page changes nothing."""
-    response = guarded(_answer(request))
-    if response.status_code == 405:
-        response.headers["Allow"] = "GET, HEAD, POST"
-    return response
+    return guarded(_answer(request))
 
 
 @for_people
 def _answer(request: Any, username: str) -> Response:
     require_same_origin(request)
-    if request.method in ("GET", "HEAD"):
+    if is_reading(request):
         return _show(request, username)
-    if request.method != "POST":
-        raise BadForm("Use GET or POST.", status=405)
     form = form_of(request)
     action = _ACTIONS.get(typed(form, "action"))
     if action is None:

@@ -185,12 +185,27 @@ CONTEXTS = "docs/how-to/contexts.md"
 DEPLOYMENT = "docs/how-to/deployment.md"
 LOOK = "docs/how-to/look.md"
 OPERATIONS = "docs/how-to/operations.md"
+PROGRAMS = "docs/how-to/programs.md"
+TOKENS = "docs/how-to/tokens.md"
 
 TUTORIAL_TEST = by("test_tutorial", "test_following_the_tutorial_leads_to_a_notebook_that_knows_the_order")
 INSTALL_TEST = by("test_tutorial", "test_what_the_tutorial_installs_is_all_that_it_needs")
 OWN_VIEWS_TEST = by("test_tutorial", "test_views_written_by_hand_do_all_that_ready_made_ones_do")
 COMMANDS_TEST = by("test_operations", "test_the_commands_do_what_the_page_says")
 SCRIPT_TEST = by("test_operations", "test_the_script_shows_all_servers")
+TOKEN_COMMANDS_TEST = by("test_operations", "test_tokens_are_made_listed_and_revoked_as_the_page_says")
+POSTGRESQL_TEST = by("test_operations", "test_the_tables_are_those_that_the_page_names_also_in_postgresql")
+BACKUP_TEST = by("test_operations", "test_a_copy_of_the_database_is_whole_and_private")
+LOGGING_TEST = by("test_operations", "test_the_log_has_what_the_page_says")
+LOGIN_TEST = by("test_programs", "test_the_command_signs_in_prints_and_keeps_what_the_page_shows")
+RESTRICTED_TEST = by("test_programs", "test_a_sign_in_for_some_notebooks_gets_just_these")
+LOGOUT_TEST = by("test_programs", "test_each_way_to_sign_out_revokes_on_the_site_and_forgets_here")
+CURL_TEST = by("test_programs", "test_curl_does_what_the_page_says_and_the_token_stands_in_no_command")
+REQUESTS_TEST = by("test_programs", "test_the_python_program_lists_the_notebooks_even_beside_a_netrc")
+POLICY_TEST = by("test_programs", "test_the_policy_of_the_page_lets_in_whom_it_should")
+CONTEXT_TEST = by("test_programs", "test_a_server_that_a_program_starts_knows_whose_it_is")
+SIGN_OUT_TEST = by("test_programs", "test_the_sign_out_of_the_page_ends_what_the_session_has_open")
+SIGN_OUT_LINE_TEST = by("test_programs", "test_a_site_can_say_itself_that_somebody_signed_out")
 
 #: Page and beginning of each block, and how it is proven.
 CHECKS: dict[tuple[str, str], Check] = {
@@ -222,6 +237,26 @@ CHECKS: dict[tuple[str, str], Check] = {
     (OPERATIONS, "pgrep -a -f notebook_daemon"): COMMANDS_TEST,
     (OWN, "from pyramid.httpexceptions import HTTPFound"): OWN_VIEWS_TEST,
     (OWN, "[app:main]"): OWN_VIEWS_TEST,
+    ("docs/benchmarks.md", ".venv/bin/python -m benchmarks.tokens"): options_are_known,
+    (OPERATIONS, "pyramid-notebook token create production.ini alice --name \"n"): TOKEN_COMMANDS_TEST,
+    (OPERATIONS, "id                user   name          scopes  expires"): TOKEN_COMMANDS_TEST,
+    (OPERATIONS, "pyramid-notebook token revoke production.ini alice 93f5e0f0c"): TOKEN_COMMANDS_TEST,
+    (OPERATIONS, "[app:main]"): POSTGRESQL_TEST,
+    (OPERATIONS, "umask 077"): BACKUP_TEST,
+    (OPERATIONS, "[loggers]"): LOGGING_TEST,
+    (PROGRAMS, "from pyramid.authentication import SessionAuthenticationHelp"): POLICY_TEST,
+    (PROGRAMS, "def site_context(request):"): CONTEXT_TEST,
+    (PROGRAMS, "from pyramid.httpexceptions import HTTPSeeOther"): SIGN_OUT_TEST,
+    (PROGRAMS, 'request.notebooks.sign_out("alice")'): SIGN_OUT_LINE_TEST,
+    (TOKENS, "pyramid-notebook login https://example.com/ --scope shell --"): LOGIN_TEST,
+    (TOKENS, "Open this page, where you sign in to the site as usual:"): LOGIN_TEST,
+    (TOKENS, "pyramid-notebook logout"): LOGOUT_TEST,
+    (TOKENS, "{"): LOGIN_TEST,
+    (TOKENS, "read -rs token"): CURL_TEST,
+    (TOKENS, "curl -H @$HOME/.notebook-header https://example.com/notebook"): CURL_TEST,
+    (TOKENS, "import requests"): REQUESTS_TEST,
+    (TOKENS, "pyramid-notebook login https://example.com/ --scope 'run:rep"): RESTRICTED_TEST,
+    ("docs/security.md", "from pyramid_notebook import Settings"): python_runs,
     ("docs/reference/api.md", "NotebookError"): picture,
     ("docs/tutorial.md", "python3 -m venv env"): INSTALL_TEST,
     ("docs/tutorial.md", '"""A tiny shop with a notebook inside."""'): TUTORIAL_TEST,

@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+import inspect
+import json
 import os
 import re
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+import sqlalchemy
+from plaster import get_settings
 from waitress.adjustments import Adjustments
 
 import pyramid_notebook
 from pyramid_notebook import Settings
 from pyramid_notebook.layout import UserFolder
 from pyramid_notebook.record import ServerOptions
+from pyramid_notebook.scopes import Grant, Scope
 from pyramid_notebook.server.application import IDLE_EXIT_CODE
 from pyramid_notebook.server.notebook_daemon import Exit
+from pyramid_notebook.tokens import device_store
+from pyramid_notebook.tokens.database import open_engine, open_store
+from pyramid_notebook.tokens.secret import looks_like_token
 from tests.running import free_port, wait_until
+from tests.tokens.databases import postgresql
 
-from .blocks import BLOCKS, block, shell, table
+from .blocks import BLOCKS, ROOT, block, shell, table
 from .test_blocks import bash
 from .visitors import AROUND, nothing_left, running
 
@@ -31,7 +43,7 @@ def test_the_exit_codes_are_all_that_there_are():
     assert [int(code) for code, _meaning in table(OPERATIONS, "code")] == sorted([*Exit, IDLE_EXIT_CODE])
 
 
-@pytest.mark.parametrize(("page", "head"), [(OPERATIONS, "setting")])
+@pytest.mark.parametrize(("page", "head"), [(OPERATIONS, "setting"), (OPERATIONS, "limit")])
 def test_defaults_of_ours_are_the_real_ones(page, head):
     settings = Settings(notebook_folder="/x")
     for name, default, _meaning in table(page, head):
@@ -42,7 +54,7 @@ def test_defaults_of_ours_are_the_real_ones(page, head):
 def test_defaults_of_waitress_are_the_real_ones():
     for name, default, _meaning in table(DEPLOYMENT, "setting"):
         real = getattr(Adjustments, name.strip("`"))
-        told = {"`false`": False, "1 GiB": 1 << 30}.get(default, default)
+        told = {"`false`": False, "1 GiB": 1 << 30, "256 KiB": 1 << 18}.get(default, default)
         assert str(real) == str(told), name
 
 
@@ -74,7 +86,7 @@ def test_the_commands_do_what_the_page_says(folder):
         files = {path.name for path in home.iterdir()} | {"alice"}
         tree = next(item.text for item in BLOCKS if item.page == OPERATIONS and item.text.startswith("notebook_folder"))
         named = set(re.findall(r"^ +(\S+?)/? ", tree, re.MULTILINE))
-        assert named - {".static"} <= files
+        assert named - {".static", ".tokens"} <= files
         assert bash(stop, folder) == f"Stopped: pid {second.pid}.\n"
         assert manager.find("alice") is None
 
@@ -137,3 +149,100 @@ def test_behind_a_proxy_a_launch_passes_when_waitress_knows_whom_to_trust(folder
             timeout=30,
         )
     assert answer.status_code == status, answer.text
+
+
+@pytest.fixture
+def production(folder: Path) -> Path:
+    """A folder with the INI file of a site."""
+    (folder / "around.py").write_text(AROUND)
+    (folder / "production.ini").write_text(
+        "[app:main]\nuse = call:around:main\npyramid_notebook.notebook_folder = %(here)s/notebooks\n"
+    )
+    return folder
+
+
+def in_site(command: str, folder: Path) -> str:
+    """Run a command of the page where the site can be imported."""
+    return bash(f"export PYTHONPATH=$PWD\n{command}", folder)
+
+
+def test_tokens_are_made_listed_and_revoked_as_the_page_says(production):
+    create, listing, as_json = shell(OPERATIONS, "token create").splitlines()
+    secret = in_site(create, production).strip()
+    (info,) = json.loads(in_site(as_json, production))
+    assert looks_like_token(secret)
+    [example] = [item.text for item in BLOCKS if item.page == OPERATIONS and item.text.startswith("id ")]
+    [shown] = re.findall(r"^[0-9a-f]{16}", example, re.MULTILINE)
+    told = in_site(listing, production).replace(info["id"], shown)
+    assert re.sub(r"\S+T\S+", "MOMENT", told) == re.sub(r"\S+T\S+", "MOMENT", example)
+    one, every = shell(OPERATIONS, "token revoke").replace(shown, info["id"]).splitlines()
+    assert in_site(one, production) == "Revoked: 1\n"
+    in_site(create, production)
+    assert in_site(every, production) == "Revoked: 1\n"
+    assert json.loads(in_site(as_json, production)) == []
+
+
+def test_a_copy_of_the_database_is_whole_and_private(production):
+    in_site(shell(OPERATIONS, "token create").splitlines()[0], production)
+    (production / "backup").mkdir()
+    kept = open_store(Settings(notebook_folder=str(production / "notebooks")))  # as the site that runs
+    kept.create("bob", "another", [Grant(Scope.SYNC)], 3600)
+    notebooks, backup = str(production / "notebooks"), str(production / "backup")
+    bash(shell(OPERATIONS, ".backup(").replace("/srv/notebooks", notebooks).replace("/srv/backup", backup), production)
+    copy = production / "backup" / "tokens.sqlite"
+    assert copy.stat().st_mode & 0o077 == 0
+    with closing(sqlite3.connect(copy)) as connection:
+        assert connection.execute("SELECT count(*) FROM pnb_token").fetchone() == (2,)
+    kept.close()
+
+
+def test_the_tables_are_those_that_the_page_names_also_in_postgresql(production):
+    with postgresql() as server:
+        text = block(OPERATIONS, "postgresql.ini")
+        text = text.replace("postgresql://shop@db.example.com/shop", server.new_database())
+        (production / "production.ini").write_text(f"{text}use = call:around:main\n")
+        in_site(shell(OPERATIONS, "token create").splitlines()[0], production)
+        engine = open_engine(Settings.from_mapping(dict(get_settings(str(production / "production.ini"), "app:main"))))
+        tables = set(sqlalchemy.inspect(engine).get_table_names())
+        engine.dispose()
+    assert tables == set(re.findall(r"`(pnb_\w+)`", (ROOT / OPERATIONS).read_text()))
+    assert not (production / "notebooks" / ".tokens").exists()
+
+
+def test_limits_that_cannot_be_set_are_the_real_ones():
+    text = " ".join((ROOT / OPERATIONS).read_text().split())
+    assert f"{device_store.WRONG_CODES_PER_MINUTE} wrong codes of a device login in a minute" in text
+    assert f"{device_store.MOST_WAITING_OF_ADDRESS} sign-ins of programs that wait, from one address" in text
+    assert f"and {device_store.MOST_WAITING} in all;" in text
+    assert f"{device_store.LIFETIME_SECONDS // 60} minutes that each waits" in text
+
+
+def test_the_log_has_what_the_page_says(folder):
+    for logger, level, _what in table(OPERATIONS, "logger"):
+        source = inspect.getsource(import_module(logger.strip("`")))
+        assert f"_LOG.{level}(" in source, (logger, level)
+    (folder / "logging.ini").write_text(block(OPERATIONS, "logging.ini"))
+    script = f"""
+from logging.config import fileConfig
+fileConfig("logging.ini")
+from pyramid_notebook import Settings
+from pyramid_notebook.errors import TokenInvalid
+from pyramid_notebook.scopes import Grant, Scope
+from pyramid_notebook.tokens.database import open_store
+store = open_store(Settings(notebook_folder={str(folder / "notebooks")!r}))
+info, secret = store.create("alice", "x", [Grant(Scope.SYNC)], 60)
+store.revoke(info.id, "alice")
+try:
+    store.check(secret, "192.0.2.1")
+except TokenInvalid:
+    print(secret)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=folder, capture_output=True, text=True, timeout=60, check=True
+    )
+    secret = done.stdout.strip()
+    lines = [line.split(" ", 3)[2] for line in done.stderr.splitlines()]
+    assert lines == ["INFO", "INFO", "WARNING"], done.stderr
+    assert done.stderr.count("pyramid_notebook.tokens.store") == 3
+    assert "'192.0.2.1'" in done.stderr
+    assert looks_like_token(secret) and secret not in done.stderr

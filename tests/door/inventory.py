@@ -57,7 +57,7 @@ class Route:
     Attributes:
         name: of the route.
         pattern: as Pyramid has it.
-        methods: those that are answered.
+        methods: those that are answered; where all of them stand, those that nobody has listed as well.
         who: who may pass, with each of these methods.
         form: what an example sends with the first method.
         status: how that is answered.
@@ -69,6 +69,15 @@ class Route:
     who: Who
     form: str = ""
     status: int = 200
+
+    @property
+    def first(self) -> str:
+        """The method of the example."""
+        return self.methods.split()[0]
+
+    def takes(self, method: str) -> bool:
+        """Tell whether a method is answered."""
+        return method in self.methods.split() or self.methods == _ANY
 
 
 @dataclass(frozen=True)
@@ -105,7 +114,7 @@ ROUTES = (
     Route("notebook_open", f"{PREFIX}/-/open", "POST", Who.USER),
     Route("notebook_stop", f"{PREFIX}/-/stop", "POST", Who.USER, status=303),
     Route("notebook_tokens", f"{PREFIX}/-/tokens", "GET HEAD POST", Who.USER),
-    Route("notebook_device", f"{PREFIX}/-/device", _ANY, Who.USER),
+    Route("notebook_device", f"{PREFIX}/-/device", "GET HEAD POST", Who.USER),
     Route("notebook_device_code", f"{PREFIX}/-/device/code", "POST", Who.ANYBODY, "client_id=x&scope=sync"),
     Route(
         *("notebook_device_token", f"{PREFIX}/-/device/token", "POST", Who.ANYBODY),
@@ -113,11 +122,14 @@ ROUTES = (
         status=400,
     ),
     Route(
-        *("notebook_device_metadata", f"{PREFIX}/-/device/.well-known/oauth-authorization-server"), _ANY, Who.ANYBODY
+        *("notebook_device_metadata", f"{PREFIX}/-/device/.well-known/oauth-authorization-server"),
+        *("GET HEAD", Who.ANYBODY),
     ),
     Route("notebook_token_revoke", f"{PREFIX}/-/tokens/revoke", "POST", Who.TOKEN),
     Route("notebook_proxy", f"{PREFIX}/{{user}}/*remainder", _ANY, Who.BELOW),
 )
+#: Views without a route, by their module: what answers addresses that Pyramid cannot decode.
+OTHER_VIEWS = ("a view of pyramid_notebook.door",)
 
 ACTIONS = (
     Action("GET", "-/launch.js", Needs.SHELL),

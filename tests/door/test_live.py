@@ -7,6 +7,7 @@ import itertools
 import socket
 import threading
 import time
+from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
 
@@ -31,6 +32,22 @@ def stream_for_ever(upstream, connection, number):
         connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n")
     while data := connection.recv(65536):
         connection.sendall(data)
+
+
+@contextmanager
+def streaming_server(manager, user):
+    """Run a user server that streams; at the end it hangs up, so that no thread of a site waits for more."""
+    connections = []
+
+    def speak(upstream, connection, number):
+        connections.append(connection)
+        stream_for_ever(upstream, connection, number)
+
+    with recording_server(manager, user, speak=speak) as server:
+        yield server
+        for connection in connections:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 class Open:
@@ -96,14 +113,14 @@ def pace(request, monkeypatch):
 def site(folder, pace):
     with (
         small_site(folder, Policy("shell")) as running,
-        recording_server(running.manager, "bob", speak=stream_for_ever),
+        streaming_server(running.manager, "bob"),
     ):
         yield running
 
 
 @pytest.fixture(autouse=True)
 def alices(site):
-    with recording_server(site.manager, "alice", speak=stream_for_ever) as server:
+    with streaming_server(site.manager, "alice") as server:
         yield server
 
 
@@ -266,10 +283,134 @@ def test_no_client_can_pretend_to_be_asked_again(site):
 def test_a_connection_that_is_asked_about_counts_as_a_use_of_its_token_and_not_as_a_failure(folder):
     with (
         small_site(folder / "other", Policy("shell"), token_failures_per_minute=1) as site,
-        recording_server(site.manager, "alice", speak=stream_for_ever),
+        streaming_server(site.manager, "alice"),
     ):
         token, other = site.token("alice", name="one"), site.token("alice", name="other")
         connections = [Open(site, "websocket", token.fields) for _ in range(3)]
         site.tokens.revoke(token.id, "alice")
         assert all(connection.ends() for connection in connections)
         assert Open(site, "websocket", other.fields).is_open
+
+
+def test_a_folder_that_one_user_has_spoiled_ends_their_own_connections_only(site):
+    token = site.token("alice")
+    ending = Open(site, "websocket", token.fields)
+    spoiled, staying = Open(site, "stream", session(site, "bob"), "bob"), Open(site, "stream", session(site))
+    site.manager.folder("bob").signed_out_file.symlink_to("/etc/hostname")
+    site.tokens.revoke(token.id, "alice")
+    assert ending.ends()
+    assert spoiled.ends()
+    assert staying.is_open
+
+
+def test_sessions_of_one_user_are_told_apart_by_whatever_the_site_knows_them_by(site):
+    ending = Open(site, "websocket", {**session(site), "X-Browser": "lost"})
+    staying = Open(site, "websocket", {**session(site), "X-Browser": "kept"})
+    permits = site.policy.permits
+
+    def no_longer(request, *given):
+        return request.headers["X-Browser"] != "lost" and permits(request, *given)
+
+    site.policy.permits = no_longer
+    assert ending.ends()
+    assert staying.is_open
+
+
+def test_many_connections_with_a_slow_policy_stay_open(site):
+    permits = site.policy.permits
+
+    def slowly(*given):
+        time.sleep(0.3)  # as a busy database does
+        return permits(*given)
+
+    connections = [Open(site, "websocket", {**session(site), "X-Browser": str(number)}) for number in range(20)]
+    Counted(site, slowly).wait(60)
+    assert all(connection.is_open for connection in connections)
+
+
+def test_a_client_that_reads_nothing_holds_up_nobody_once_it_may_pass_no_more(folder):
+    def flood(upstream, connection, number):
+        upstream.read_head(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n")
+        block = b"10000\r\n" + b"x" * 65536 + b"\r\n"
+        with suppress(OSError):
+            while True:
+                connection.sendall(block)
+
+    with (
+        small_site(folder / "other", Policy("shell")) as site,
+        recording_server(site.manager, "alice", speak=flood) as server,
+    ):
+        token = site.token("alice")
+        for _ in range(6):  # as many as the site has threads
+            connection = http.client.HTTPConnection("localhost", site.port, timeout=30)
+            connection.request("GET", "/notebook/alice/files/large", headers=token.fields)
+            assert connection.getresponse().read(5) == b"first"
+            server.readers = [*getattr(server, "readers", []), connection]
+        site.tokens.revoke(token.id, "alice")
+        began = time.monotonic()
+        assert site.ask("GET", "/no-such-page").status == 404
+        assert time.monotonic() - began < 2 * SECONDS
+
+
+def test_a_clock_that_is_set_back_keeps_nothing_open(site, monkeypatch):
+    token = site.token("alice")
+    connection = Open(site, "websocket", token.fields)
+    site.tokens.revoke(token.id, "alice")
+    real = time.time
+    monkeypatch.setattr(passages.time, "time", lambda: real() - 3600)
+    assert connection.ends()
+
+
+def test_a_request_that_waited_for_its_server_to_start_is_judged_once_more(folder, monkeypatch):
+    with small_site(folder / "other", Policy("shell")) as site:
+        token = site.token("alice")
+
+        def start(request, door, username):
+            site.tokens.revoke(token.id, "alice")  # while the server starts
+            return stack.enter_context(recording_server(site.manager, "alice")).record
+
+        monkeypatch.setattr("pyramid_notebook.views.start_for_program", start)
+        with ExitStack() as stack:
+            connection = http.client.HTTPConnection("localhost", site.port, timeout=30)
+            connection.request("PUT", "/notebook/alice/api/contents/x", b"{}", token.fields)
+            assert connection.getresponse().status == 401
+
+
+class Asked:
+    """A request as far as a passage looks at it."""
+
+    def __init__(self, environ):
+        self.environ = {"REQUEST_METHOD": "GET", **environ}
+        self.invoke_subrequest = None
+
+
+def passage_of(**environ):
+    return passages.Passages(lambda _user: 0.0).enter(Asked(environ), "alice")
+
+
+def test_a_sites_own_view_is_asked_about_each_address_and_ours_about_each_credential():
+    everything = passages.Passages(lambda _user: 0.0)
+    one, other = ({"HTTP_COOKIE": "a=b", "PATH_INFO": path} for path in ("/notebook/x", "/notebook/terminals/1"))
+    for is_own_view in (True, False):
+        asked = {everything.enter(Asked(it), "alice", is_own_view=is_own_view).question for it in (one, other)}
+        assert len(asked) == (2 if is_own_view else 1)
+
+
+def test_what_is_opened_in_the_moment_of_its_end_is_ended_at_once():
+    passage, ended = passage_of(), []
+    passage.end("revoked")
+    passage.ends_by(lambda: ended.append("way"))
+    passage.hangs_up_by(lambda: ended.append("client"))
+    assert ended == ["way", "client"]
+
+
+def test_a_request_is_put_again_without_what_belonged_to_the_first_one_alone():
+    environ = {"tm.active": True, "repoze.tm.active": True, "webob.adhoc_attrs": {"user": 1}, "HTTP_COOKIE": "a=b"}
+    passage, asked = passage_of(**environ, HTTP_TRANSFER_ENCODING="chunked", CONTENT_LENGTH="7"), []
+    passage._ask = lambda request, use_tweens: asked.append(request) or type("Answer", (), {"status_code": 403})
+    assert passage.may_pass() is False
+    (kept, *_) = [request.environ for request in asked]
+    assert kept["HTTP_COOKIE"] == "a=b"
+    assert kept["CONTENT_LENGTH"] == "0"
+    assert not {"tm.active", "repoze.tm.active", "webob.adhoc_attrs", "HTTP_TRANSFER_ENCODING"} & set(kept)

@@ -12,12 +12,13 @@ from pyramid.response import Response
 
 from pyramid_notebook.errors import NotebookError
 from pyramid_notebook.proxy.connection import pool_of
+from pyramid_notebook.proxy.headers import is_upgrade
 from pyramid_notebook.proxy.http import forward
 from pyramid_notebook.proxy.passages import Passages, passes_again
 from pyramid_notebook.proxy.places import Places
 from pyramid_notebook.proxy.relay import Relay
 from pyramid_notebook.proxy.static import StaticFiles
-from pyramid_notebook.proxy.websocket import is_upgrade, serve_websocket
+from pyramid_notebook.proxy.websocket import serve_websocket
 from pyramid_notebook.record import ServerRecord
 from pyramid_notebook.settings import Settings
 
@@ -42,7 +43,7 @@ def main(text: str) -> None:
         if answer or passes_again(request):
             return answer or Response(status=204)
         passage = passages.enter(request, "alice")
-        if is_upgrade(request):
+        if is_upgrade(request.environ):
             return serve_websocket(request, record, relay, passage=passage)
         return forward(request, record, settings, places, passage)
 

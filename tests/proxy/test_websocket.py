@@ -7,8 +7,9 @@ from pyramid.request import Request
 
 from pyramid_notebook.errors import UpstreamGone, UpstreamTimeout, WebSocketUnsupported
 from pyramid_notebook.proxy.adaptors import check, find
+from pyramid_notebook.proxy.headers import is_upgrade
 from pyramid_notebook.proxy.relay import Relay
-from pyramid_notebook.proxy.websocket import is_upgrade, serve_websocket
+from pyramid_notebook.proxy.websocket import serve_websocket
 from pyramid_notebook.record import SECRET_HEADER
 
 from .conftest import running_site, until
@@ -139,7 +140,7 @@ def test_an_adaptor_is_found_by_its_dotted_name_and_a_wrong_one_is_told():
 )
 def test_only_a_get_that_asks_for_a_websocket_is_an_upgrade(method, upgrade, connection, expected):
     request = Request.blank("/", method=method, headers={"Upgrade": upgrade, "Connection": connection})
-    assert is_upgrade(request) is expected
+    assert is_upgrade(request.environ) is expected
 
 
 @pytest.mark.parametrize("early", [b"\x81\x85", b"GET / HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"])

@@ -213,3 +213,22 @@ def test_nothing_in_the_database_is_the_device_code(devices, store):
     assert codes.device_code not in repr(tuple(row))
     assert codes.device_code not in repr(codes)
     assert len(codes.device_code) == 43
+
+
+def test_one_network_of_ipv6_cannot_fill_the_table_from_many_addresses(devices):
+    for number in range(MOST_WAITING_OF_ADDRESS):
+        devices.begin(GRANTS, "x", f"2001:db8::{number:x}", "", NOW)
+    with pytest.raises(ProtocolError, match="Too many programs wait"):
+        devices.begin(GRANTS, "x", "2001:db8::ffff", "", NOW)
+    assert devices.begin(GRANTS, "x", "2001:db8:0:1::1", "", NOW)
+
+
+def test_an_approval_is_not_lost_when_its_token_cannot_be_made_just_now(devices, store, monkeypatch):
+    codes = begin(devices)
+    assert approve(devices, codes)
+    with monkeypatch.context() as broken:
+        broken.setattr(store, "create_in", lambda *_given, **_more: (_ for _ in ()).throw(OSError("no disk left")))
+        with pytest.raises(OSError, match="no disk left"):
+            poll(devices, codes, NOW + 5)
+    answer, _ = poll(devices, codes, NOW + 10)
+    assert answer is Answer.TOKEN
