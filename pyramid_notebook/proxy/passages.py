@@ -25,7 +25,7 @@ INTERVAL = 1.5
 #: Seconds after which what the site has not said yes to is ended: its database may restart, but not for long.
 PATIENCE = 4.5
 #: So many questions are put to a site at once, and so many about one user: one that hangs holds up that user only.
-_MOST_QUESTIONS, _MOST_OF_USER = 32, 4
+_MOST_QUESTIONS, _MOST_OF_USER = 32, 8
 #: Key in the environ of a request that is put to the site again; no client can set it.
 _ASKED_AGAIN = "pyramid_notebook.asked_again"
 #: What the site's own machinery keeps for the first request only; and what it must not find twice.
@@ -135,6 +135,7 @@ class Passages:
         self._open: set[Passage] = set()
         self._running = False
         self._pending: dict[Hashable, str] = {}  # questions that are put just now, and about which user
+        self._change = threading.Event()  # there is room for one more
 
     def enter(
         self, request: Any, user: str, *, token: str = "", is_own_view: bool = False, most_websockets: int = 0
@@ -171,7 +172,8 @@ class Passages:
 
     def _look_after(self) -> None:
         while True:
-            time.sleep(INTERVAL / 3)
+            self._change.wait(INTERVAL / 3)
+            self._change.clear()
             try:
                 self._look()
             except Exception:
@@ -227,6 +229,7 @@ class Passages:
     def _answered(self, question: Hashable) -> None:
         with self._lock:
             self._pending.pop(question, None)
+        self._change.set()
 
 
 def passes_again(request: Any) -> bool:
