@@ -15,6 +15,8 @@
      ├─ Refused                a request from a foreign origin, or without the right to pass
      │   └─ Unasked            ... that nothing shows to be the user's own wish
      ├─ BadForm                what a page's form sent cannot be read
+     ├─ BadPath                the path of a file or notebook leads out of the user's folder, or is none
+     ├─ NoMatch                no notebook certainly belongs to an editor's file
      ├─ ScopeError             a scope of a token is unknown, or cannot be restricted that way
      ├─ TokenNotMade           a token cannot be made as it was asked for
      ├─ TokenStoreError        the database of the tokens does not answer, or cannot be used
@@ -48,6 +50,8 @@ is written for the person who reads the page: it says what is wrong and what to 
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 
 class NotebookError(Exception):
@@ -179,6 +183,37 @@ class BadForm(NotebookError):
     ) -> None:
         super().__init__(message)
         self.status = status
+
+
+class BadPath(NotebookError):
+    """The path of a file or notebook cannot be one, or leads out of the user's folder."""
+
+    status = 400
+    reason = "path"
+
+
+class NoMatch(NotebookError):
+    """No notebook certainly belongs to a file.
+
+    Args:
+        file: the file's path as the editor named it.
+        candidates: notebooks that it may be, the likeliest first.
+    """
+
+    status = 409
+    reason = "no-match"
+
+    def __init__(self, file: str, candidates: Sequence[str]) -> None:
+        found = (
+            f"It may be {' or '.join(candidates[:3])}{' or another one' if candidates[3:] else ''}." if candidates
+            else "There is no notebook yet."
+        )
+        super().__init__(
+            f"Which notebook belongs to {file!r} is not certain. {found} Name it with the request, in the file's "
+            "header, or pair the two."
+        )
+        self.file = file
+        self.candidates = tuple(candidates)
 
 
 class ScopeError(NotebookError):

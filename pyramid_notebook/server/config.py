@@ -44,6 +44,7 @@ def server_extensions(ui: str) -> dict[str, bool]:
         "jupyter_server_fileid": True,
         "jupyter_server_terminals": True,
         "jupyter_lsp": False,
+        "jupyterlab_jupytext": False,  # where it is installed, it would replace our contents manager
         "notebook_shim": False,
     }
 

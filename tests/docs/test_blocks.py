@@ -238,6 +238,7 @@ CHECKS: dict[tuple[str, str], Check] = {
     (OWN, "from pyramid.httpexceptions import HTTPFound"): OWN_VIEWS_TEST,
     (OWN, "[app:main]"): OWN_VIEWS_TEST,
     ("docs/benchmarks.md", ".venv/bin/python -m benchmarks.tokens"): options_are_known,
+    ("docs/benchmarks.md", ".venv/bin/python -m benchmarks.merge"): options_are_known,
     (OPERATIONS, "pyramid-notebook token create production.ini alice --name \"n"): TOKEN_COMMANDS_TEST,
     (OPERATIONS, "id                user   name          scopes  expires"): TOKEN_COMMANDS_TEST,
     (OPERATIONS, "pyramid-notebook token revoke production.ini alice 93f5e0f0c"): TOKEN_COMMANDS_TEST,

@@ -1,0 +1,11 @@
+// %% [markdown]
+// # Queues
+
+// %%
+import "fmt"
+
+//gonb:%%
+fmt.Println("it's", '"')
+
+// %%
+// !ls -l
