@@ -154,6 +154,7 @@ def allows(grants: Iterable[Grant], scope: Scope, path: str = "") -> Allowed | D
     return nearest
 
 
+@lru_cache(maxsize=1024)  # a program calls the same few notebooks again and again
 def matches(pattern: str, path: str) -> bool:
     """Tell whether a pattern fits the whole of a path.
 
