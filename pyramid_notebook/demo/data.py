@@ -40,6 +40,8 @@ _UNKNOWN = "NA"
 def create_sample_data(engine: Engine) -> None:
     """Make tables and data where they do not exist, in one transaction: other processes see all of it or nothing.
 
+    A database of an earlier version gets the tables that it lacks.
+
     Any number of processes may call this at once; one of them does the work, and the others wait for it.
     """
     if _is_complete(engine):
@@ -47,14 +49,15 @@ def create_sample_data(engine: Engine) -> None:
     # The driver begins transactions late and lets DDL slip out of them; in autocommit mode it leaves that to us.
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
-        if not _is_complete(connection):
-            Base.metadata.create_all(connection)
+        is_new = not inspect(connection).has_table(Airport.__tablename__)
+        Base.metadata.create_all(connection)
+        if is_new:
             _fill(connection)
         connection.exec_driver_sql("COMMIT")
 
 
 def _is_complete(bind: Engine | Connection) -> bool:
-    return bool(inspect(bind).has_table(Airport.__tablename__))
+    return set(Base.metadata.tables) <= set(inspect(bind).get_table_names())
 
 
 def _fill(connection: Connection) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from pyramid_notebook.demo import data
 from pyramid_notebook.demo.database import open_database
-from pyramid_notebook.demo.models import Airport, State, User
+from pyramid_notebook.demo.models import Airport, EndedSession, State, User
 from pyramid_notebook.demo.secret import load_secret
 
 OPEN = """
@@ -60,6 +60,18 @@ def test_a_process_that_dies_half_way_leaves_nothing_behind(tmp_path):
     assert inspect(create_engine(url)).get_table_names() == []
     open_database(url)
     assert_complete(url)
+
+
+def test_a_database_of_an_earlier_version_gets_the_tables_that_it_lacks_and_keeps_its_data(tmp_path):
+    url = f"sqlite:///{tmp_path}/demo.sqlite"
+    engine = open_database(url)
+    EndedSession.__table__.drop(engine)
+    with Session(engine) as session:
+        session.delete(session.get(Airport, "JFK"))
+        session.commit()
+    assert inspect(open_database(url)).has_table(EndedSession.__tablename__)
+    with Session(engine) as session:
+        assert session.get(Airport, "JFK") is None
 
 
 def test_an_error_half_way_leaves_nothing_behind(tmp_path, monkeypatch):
