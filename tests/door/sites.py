@@ -164,6 +164,30 @@ class SmallSite:
 
 
 @contextmanager
+def served(application: Any) -> Iterator[int]:
+    """Serve an application with six threads of this process; yields the port."""
+    sockets: dict[int, Any] = {}
+    server = waitress.create_server(
+        application, map=sockets, host="127.0.0.1", port=0, threads=6, asyncore_use_poll=True
+    )
+    ended = threading.Event()
+
+    def run() -> None:
+        while not ended.is_set():
+            wasyncore.loop(timeout=0.05, use_poll=True, map=sockets, count=1)
+        wasyncore.close_all(sockets)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield server.effective_port
+    finally:
+        server.task_dispatcher.shutdown()  # first, so that no worker wakes a loop that is gone
+        ended.set()
+        thread.join(20)
+
+
+@contextmanager
 def small_site(folder: Path, policy: Policy | None = None, **settings: Any) -> Iterator[SmallSite]:
     """Run a site in a thread of this process.
 
@@ -194,28 +218,13 @@ def small_site(folder: Path, policy: Policy | None = None, **settings: Any) -> I
             config.add_route(path, f"/{path}")
             config.add_view(view, route_name=path)
         application = config.make_wsgi_app()
-    sockets: dict[int, Any] = {}
-    server = waitress.create_server(
-        application, map=sockets, host="127.0.0.1", port=0, threads=6, asyncore_use_poll=True
-    )
-    ended = threading.Event()
-
-    def run() -> None:
-        while not ended.is_set():
-            wasyncore.loop(timeout=0.05, use_poll=True, map=sockets, count=1)
-        wasyncore.close_all(sockets)
-
-    thread = threading.Thread(target=run)
-    thread.start()
     manager = NotebookManager(Settings(notebook_folder=str(folder)))
     tokens = open_store(Settings(notebook_folder=str(folder)))
     try:
-        yield SmallSite(server.effective_port, manager, policy, tokens)
+        with served(application) as port:
+            yield SmallSite(port, manager, policy, tokens)
     finally:
         tokens.close()
-        server.task_dispatcher.shutdown()  # first, so that no worker wakes a loop that is gone
-        ended.set()
-        thread.join(20)
         for record in manager.servers():
             manager.stop(record.user)
 

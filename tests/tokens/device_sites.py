@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,18 +9,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-import waitress
 from pyramid.config import Configurator
 from pyramid.httpexceptions import HTTPForbidden, HTTPSeeOther
 from pyramid.response import Response
 from pyramid.security import Allowed, Denied
-from waitress import wasyncore
 
 from pyramid_notebook.door import Permits
 from pyramid_notebook.settings import Settings
 from pyramid_notebook.tokens.database import open_store
 from pyramid_notebook.tokens.store import TokenStore
-from tests.door.sites import Answer, ask
+from tests.door.sites import Answer, ask, served
 
 DEVICE = "/notebook/-/device"
 CLIENT = {"client_id": "test", "client_name": "my editor", "scope": "sync run:reports/*.ipynb console"}
@@ -101,24 +98,9 @@ def device_site(folder: Path, *, permits: Permits | None = permits, **settings: 
         config.add_view(login, route_name="login")
         config.add_view(forbidden, context=HTTPForbidden)
         application = config.make_wsgi_app()
-    sockets: dict[int, Any] = {}
-    server = waitress.create_server(
-        application, map=sockets, host="127.0.0.1", port=0, threads=6, asyncore_use_poll=True
-    )
-    ended = threading.Event()
-
-    def run() -> None:
-        while not ended.is_set():
-            wasyncore.loop(timeout=0.05, use_poll=True, map=sockets, count=1)
-        wasyncore.close_all(sockets)
-
-    thread = threading.Thread(target=run)
-    thread.start()
     tokens = open_store(Settings.from_mapping(prefixed))
     try:
-        yield DeviceSite(server.effective_port, folder, tokens)
+        with served(application) as port:
+            yield DeviceSite(port, folder, tokens)
     finally:
-        server.task_dispatcher.shutdown()  # first, so that no worker wakes a loop that is gone
-        ended.set()
-        thread.join(20)
         tokens.close()
