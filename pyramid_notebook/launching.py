@@ -12,7 +12,7 @@ from pyramid.response import Response
 
 from .context import NotebookContext
 from .door import Door, base_url_of, door_of, home_url_of
-from .errors import LaunchError, NotebookError, NotStarted, TooManyServers
+from .errors import LaunchError, NotebookError, NotStarted
 from .manager import Progress
 from .pages import form_of, page, page_values, same_form, wants_html
 from .record import ServerOptions, ServerRecord
@@ -109,10 +109,8 @@ def start_for_program(request: Any, door: Door, username: str) -> ServerRecord:
         with door.places.held(username):
             context = NotebookContext.from_mapping(door.default_context(request))
             door.manager.launch(username, options_for(request, username, context, base_url_of(request, username)))
-    except TooManyServers as error:
-        raise NotStarted(str(error), retry_after=error.retry_after) from error
     except LaunchError as error:
-        raise NotStarted(str(error)) from error
+        raise NotStarted(str(error), retry_after=error.retry_after or None) from error
     record = door.manager.find(username)
     if record is None:
         raise NotStarted("Your notebook server was started, and stopped again at once.")

@@ -16,13 +16,9 @@ from pyramid.response import Response
 from .door import base_url_at, base_url_of, door_of, home_url_of
 from .errors import (
     BadForm,
+    BadMethod,
     LaunchError,
     NotebookError,
-    NotStarted,
-    TokenRefused,
-    TooManyFailures,
-    TooManyServers,
-    UpstreamBusy,
     UpstreamGone,
 )
 from .security import require_permission
@@ -64,7 +60,7 @@ def is_reading(request: Any) -> bool:
         BadForm: it is neither.
     """
     if request.method not in ("GET", "HEAD", "POST"):
-        raise BadForm("Use GET or POST.", status=HTTPStatus.METHOD_NOT_ALLOWED)
+        raise BadMethod
     return bool(request.method != "POST")
 
 
@@ -141,30 +137,33 @@ def wants_html(request: Any) -> bool:
     return "text/html" in accept or "application/xhtml+xml" in accept
 
 
-def error_answer(request: Any, error: NotebookError, **values: Any) -> Response:
+def error_answer(request: Any, error: NotebookError, *, again: Form | None = None, **values: Any) -> Response:
     """Answer with an error: a page for people, JSON for scripts.
 
     Args:
         request: the request.
         error: what went wrong; its text is shown.
-        values: for the template, see :func:`page`; ``again`` is the :class:`Form` of its button, or None.
+        again: the form of the page's button, None for a page without.
+        values: for the template, see :func:`page`.
     """
     if wants_html(request):
         title = "Your notebook" if error.status >= 500 else HTTPStatus(error.status).phrase
         log = error.log if isinstance(error, LaunchError) else ""
         response = page(
-            request, "problem.jinja2", title=title, status=error.status, message=str(error), log=log, **values
+            request,
+            "problem.jinja2",
+            title=title,
+            status=error.status,
+            message=str(error),
+            log=log,
+            again=again,
+            **values,
         )
     else:
         # on 502 Jupyter's page tells that the kernel died, above its offer to start the server again
         status = 503 if isinstance(error, UpstreamGone) else error.status
         response = Response(json_body={"error": error.reason, "message": str(error)}, status=status)
-    if isinstance(error, (TooManyServers, UpstreamBusy, NotStarted, TooManyFailures)):
-        response.headers["Retry-After"] = str(error.retry_after)
-    if isinstance(error, BadForm) and error.status == HTTPStatus.METHOD_NOT_ALLOWED:
-        response.headers["Allow"] = "GET, HEAD, POST"
-    if isinstance(error, TokenRefused):
-        response.headers["WWW-Authenticate"] = error.www_authenticate
+    response.headers.update(error.headers)
     return response
 
 
@@ -193,6 +192,6 @@ def for_people(view: Callable[[Any, str], Response]) -> Callable[[Any], Response
             base_url = base_url_of(request, username)
             return view(request, username)
         except NotebookError as error:
-            return error_answer(request, error, again=None, **page_values(request, base_url))
+            return error_answer(request, error, **page_values(request, base_url))
 
     return wrapper

@@ -191,7 +191,6 @@ def notebook_proxy_view(request: Any) -> Response:
     A refused websocket gets a plain 403; a forbidden view that redirects to a login page is no use to it.
     """
     segment = request.matchdict["user"]
-    request.environ.pop(USER, None)
     try:
         token = token_of(request)
         if token is None:
@@ -201,7 +200,7 @@ def notebook_proxy_view(request: Any) -> Response:
         else:
             raise TokenOfAnother
     except NotebookError as error:
-        return error_answer(request, error, again=None, **page_values(request, base_url_at(request, segment)))
+        return error_answer(request, error, **page_values(request, base_url_at(request, segment)))
     except HTTPForbidden as refusal:
         if is_upgrade(request.environ):
             return Response(str(refusal.detail), status=403, content_type="text/plain")

@@ -16,7 +16,7 @@ PACKAGE = Path(pyramid_notebook.__file__).parent
 NAME = "pyramid_notebook"
 
 PURE = (
-    *("errors", "settings", "context", "record", "names", "layout", "scopes", "addresses"),
+    *("errors*", "settings", "context", "record", "names", "layout", "scopes", "addresses"),
     *("proxy.headers", "proxy.target", "sync", "sync.cells", "sync.matching", "sync.merge*", "sync.percent*"),
 )
 #: What both sides of the door may use.
@@ -40,7 +40,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "credentials": (*PURE, "files"),
     "site_client": PURE,
     "device_login": (*PURE, "files", "credentials", "site_client"),
-    "cli": ("errors", "device_login", "tokens", "tokens.commands"),
+    "cli": ("errors*", "device_login", "tokens", "tokens.commands"),
     **dict.fromkeys(TOKENS_DOOR, (*SHARED, *DOOR, "manager", "proxy.passages", "tokens*")),
     "tokens*": (*PURE, "files", "tokens*"),
     "demo*": ("", "demo*", *DOCUMENTED),  # of these the public names only, see below

@@ -14,6 +14,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Hashable
+from functools import cached_property
 from typing import Any
 from weakref import WeakSet
 
@@ -48,7 +49,6 @@ class Passage:
         began: when it was let through, in seconds since the epoch.
         asked: when the site was last asked about it, on the clock that nobody sets.
         permitted: when the question was put that the site last said yes to, on the same clock.
-        question: what is the same for all passages about which the site need be asked only once.
         ended: whether it was ended because it may pass no more.
     """
 
@@ -67,11 +67,13 @@ class Passage:
         self._lock = threading.Lock()
         self._end: Callable[[], None] | None = None
         self._hang_up: Callable[[], None] | None = None
-        self.question = self._question(is_own_view=is_own_view)
+        self._is_own_view = is_own_view
 
-    def _question(self, *, is_own_view: bool) -> Hashable:
+    @cached_property
+    def question(self) -> Hashable:
+        """What is the same for all passages about which the site need be asked only once."""
         names = ["REMOTE_USER", "REMOTE_ADDR", "SCRIPT_NAME", "wsgi.url_scheme"]
-        if is_own_view:  # it may let somebody pass to some addresses only
+        if self._is_own_view:  # it may let somebody pass to some addresses only
             names += ["REQUEST_METHOD", "PATH_INFO", "QUERY_STRING"]
         names += [key for key in self._environ if key.startswith("HTTP_") and not key.startswith(_NO_CREDENTIALS)]
         return (self.user, self.token, *((name, str(self._environ.get(name))) for name in sorted(names)))

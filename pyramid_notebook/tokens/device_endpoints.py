@@ -13,7 +13,7 @@ from typing import Any
 from pyramid.response import Response
 
 from ..door import door_of
-from ..errors import NotebookError, ProtocolError, ScopeError, TokenMissing, TokenRefused, TooManyFailures
+from ..errors import NotebookError, ProtocolError, ScopeError, TokenMissing
 from ..names import slug
 from ..scopes import MOST_GRANTS, Scope, format_grants, parse_grants
 from ..security import bearer_of
@@ -150,10 +150,7 @@ def _form(request: Any) -> dict[str, str]:
 def _error_answer(error: NotebookError, *, allow: str = "POST") -> Response:
     body = {"error": error.reason, "error_description": str(error)}
     response = Response(json_body=body, status=error.status)
-    if isinstance(error, TokenRefused):
-        response.headers["WWW-Authenticate"] = error.www_authenticate
-    if isinstance(error, TooManyFailures | ProtocolError) and error.retry_after:
-        response.headers["Retry-After"] = str(error.retry_after)
+    response.headers.update(error.headers)
     if error.status == 405:
         response.headers["Allow"] = allow
     return response

@@ -10,6 +10,8 @@ from pyramid_notebook.sync.cells import Cell, CellType
 from pyramid_notebook.sync.percent import parse
 from pyramid_notebook.sync.percent.languages import LANGUAGES, language_of
 
+from .odd_lines import ODD_LINES
+
 CODE, MARKDOWN, RAW = CellType.CODE, CellType.MARKDOWN, CellType.RAW
 
 SCRIPT = """\
@@ -39,58 +41,7 @@ def sources(text, language="python"):
     return [found.cell.source for found in parse(text, language).cells]
 
 
-LINES = [
-    "# %%",
-    "#%%",
-    "# %% [markdown]",
-    '"""',
-    "'''",
-    "# ```",
-    "x = 1",
-    "",
-    " ",
-    "# ---",
-    "# jupyter:",
-    "#   notebook: x",
-    "# %time \\",
-    "\\",
-    '"',
-    "'",
-    "#",
-    "/*",
-    "*/",
-    "// %%",
-    "-- %%",
-    "(* %% *)",
-    "(*",
-    "% %%",
-    "<<END",
-    "END",
-    "[[",
-    "]]",
-    "`",
-    "$$",
-    "#!x",
-    "# coding: utf-8",
-    "# In[3]:",
-    '# %% language="R"',
-    '# %% active="py"',
-    "\f",
-    "\0",
-    "é",
-    "\u2028",
-    "# %% {",
-    "# %% a=",
-    "# %% =",
-    "# %% a={",
-    '# %% id="a b"',
-    "# %% a=1e999",
-    "# %% a=NaN",
-    "r'''",
-    "=begin",
-    "---",
-]
-lines = st.sampled_from(LINES) | st.tuples(st.sampled_from(LINES), st.text(max_size=6)).map("".join)
+lines = st.sampled_from(ODD_LINES) | st.tuples(st.sampled_from(ODD_LINES), st.text(max_size=6)).map("".join)
 ends = st.sampled_from(["\n", "\n", "\n", "\r\n", "\r", ""])
 texts = st.lists(st.tuples(lines, ends).map("".join)).map("".join) | st.text()
 languages = st.sampled_from(LANGUAGES)

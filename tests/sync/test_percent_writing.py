@@ -9,72 +9,16 @@ from pyramid_notebook.sync.cells import Cell, CellType
 from pyramid_notebook.sync.percent import parse, write
 from pyramid_notebook.sync.percent.languages import LANGUAGES, language_of
 
+from .odd_lines import ODD_LINES
+
 CODE, MARKDOWN, RAW = CellType.CODE, CellType.MARKDOWN, CellType.RAW
 CORPUS = sorted((Path(__file__).parent / "corpus").iterdir())
 PYTHON = language_of("python")
 
-LINES = [
-    "x = 1",
-    "# %%",
-    "#%%",
-    "# %% [markdown]",
-    "# # %% no",
-    "%time",
-    "# %time x \\",
-    "!ls",
-    "# !ls",
-    "\\",
-    '"',
-    "'",
-    "é",
-    '"""',
-    "'''",
-    "```",
-    "# ```py",
-    "%% flow",
-    "In[3]:",
-    "<codecell>",
-    "%%R -i x",
-    "%%bash",
-    "%%writefile a",
-    "ls",
-    "x?",
-    "# cd data",
-    "    # %% a",
-    "",
-    " ",
-    "---",
-    "# ---",
-    "/*",
-    "*/",
-    "// %%",
-    "-- %%",
-    "(* %% *)",
-    "(*",
-    "% %%",
-    "<<END",
-    "END",
-    "[[",
-    "`",
-    "$$",
-    "//gonb:%%",
-    "%% -x",
-    "%%",
-    ":dep x",
-    "#!bash",
-    "\f",
-    "\0",
-    '"abc\\',
-    "r'''",
-    "x = !ls",
-    "#",
-    "// # %%",
-    "=begin",
-    "{-",
-    "#=",
-]
 lines = (
-    st.sampled_from(LINES) | st.tuples(st.sampled_from(LINES), st.text(max_size=5)).map(" ".join) | st.text(max_size=5)
+    st.sampled_from(ODD_LINES)
+    | st.tuples(st.sampled_from(ODD_LINES), st.text(max_size=5)).map(" ".join)
+    | st.text(max_size=5)
 )
 sources = st.lists(lines, max_size=6).map("\n".join).map(lambda text: text.replace("\r", "").rstrip("\n"))
 

@@ -1,0 +1,151 @@
+"""Everything that can go wrong, as one tree.
+
+::
+
+    NotebookError
+     ├─ SettingsError          a ``pyramid_notebook.*`` setting is unknown or has a bad value
+     ├─ ContextError           a notebook context has an unknown key or a bad value
+     ├─ UnsafePath             a file or folder that we must trust belongs to others, or is a link
+     ├─ LaunchError            a user server did not come up; carries the end of its log
+     │   ├─ LaunchTimeout      ... within ``start_timeout``
+     │   │   └─ NotAnswering   ... because one is there already that does not answer; only the user may end it
+     │   └─ TooManyServers     ... because ``max_servers`` are running already
+     ├─ Unsaved                documents could not be saved before a stop; nothing was stopped
+     ├─ StopError              a user server is still there after TERM and KILL
+     ├─ Refused                a request from a foreign origin, or without the right to pass
+     │   └─ Unasked            ... that nothing shows to be the user's own wish
+     ├─ BadForm                what a page's form sent cannot be read
+     │   └─ BadMethod          ... because it came with another method than GET or POST
+     ├─ BadPath                the path of a file or notebook leads out of the user's folder, or is none
+     ├─ NoMatch                no notebook certainly belongs to an editor's file
+     ├─ ScopeError             a scope of a token is unknown, or cannot be restricted that way
+     ├─ TokenNotMade           a token cannot be made as it was asked for
+     ├─ TokenStoreError        the database of the tokens does not answer, or cannot be used
+     │   └─ NewerDatabase      ... because a newer version of this package has changed it
+     ├─ TokenRefused           a request whose token does not let it pass (RFC 6750)
+     │   ├─ TokenMissing       ... because there is none, at an address for programs
+     │   ├─ TokenMisplaced     ... because it is not in the Authorization header, or there is not one token
+     │   ├─ TokenInvalid       ... because there is no such token
+     │   │   ├─ TokenExpired   ... any more: its time is over
+     │   │   └─ TokenRevoked   ... any more: it was revoked
+     │   ├─ TokenUserRefused   ... because its user is gone, or has no permission any more
+     │   ├─ TokensOff          ... because the site has not said how to find that out
+     │   ├─ TokenOfAnother     ... because it is for the notebooks of another user
+     │   ├─ PeopleOnly         ... because none may do this
+     │   ├─ ScopeInsufficient  ... because its scopes are for something else
+     │   └─ TooManyFailures    ... because too many did not just before
+     ├─ ProtocolError          a program's request for a token cannot be granted (RFC 6749, RFC 8628)
+     ├─ CredentialsUnreadable  the file of a program's tokens holds something else
+     ├─ SiteError              a site does not do what a program of a user asks of it
+     │   └─ SiteUnreachable    ... because it does not answer
+     ├─ LoginFailed            signing a program in or out did not come to its end
+     ├─ WebSocketUnsupported   the web server gives no way to its client's socket
+     └─ UpstreamError          the user server did not answer a request
+         ├─ UpstreamGone       ... because nothing listens
+         ├─ UpstreamTimeout    ... in time
+         ├─ NotStarted         ... because it was not running, and could not be started for a program
+         └─ UpstreamBusy       ... because too many others of the same user are waiting for it
+
+Each class has a ``status``, the HTTP status that a view answers with, and a ``reason``, one word for programs. Its text
+is written for the person who reads the page: it says what is wrong and what to do.
+"""
+
+from __future__ import annotations
+
+from .base import (
+    BadForm,
+    BadMethod,
+    ContextError,
+    NotebookError,
+    Refused,
+    SettingsError,
+    Unasked,
+    UnsafePath,
+)
+from .programs import (
+    BadPath,
+    CredentialsUnreadable,
+    LoginFailed,
+    NoMatch,
+    SiteError,
+    SiteUnreachable,
+)
+from .servers import (
+    LaunchError,
+    LaunchTimeout,
+    NotAnswering,
+    NotStarted,
+    StopError,
+    TooManyServers,
+    Unsaved,
+    UpstreamBusy,
+    UpstreamError,
+    UpstreamGone,
+    UpstreamTimeout,
+    WebSocketUnsupported,
+)
+from .tokens import (
+    NewerDatabase,
+    PeopleOnly,
+    ProtocolError,
+    ScopeError,
+    ScopeInsufficient,
+    TokenExpired,
+    TokenInvalid,
+    TokenMisplaced,
+    TokenMissing,
+    TokenNotMade,
+    TokenOfAnother,
+    TokenRefused,
+    TokenRevoked,
+    TokensOff,
+    TokenStoreError,
+    TokenUserRefused,
+    TooManyFailures,
+)
+
+__all__ = [
+    "BadForm",
+    "BadMethod",
+    "BadPath",
+    "ContextError",
+    "CredentialsUnreadable",
+    "LaunchError",
+    "LaunchTimeout",
+    "LoginFailed",
+    "NewerDatabase",
+    "NoMatch",
+    "NotAnswering",
+    "NotStarted",
+    "NotebookError",
+    "PeopleOnly",
+    "ProtocolError",
+    "Refused",
+    "ScopeError",
+    "ScopeInsufficient",
+    "SettingsError",
+    "SiteError",
+    "SiteUnreachable",
+    "StopError",
+    "TokenExpired",
+    "TokenInvalid",
+    "TokenMisplaced",
+    "TokenMissing",
+    "TokenNotMade",
+    "TokenOfAnother",
+    "TokenRefused",
+    "TokenRevoked",
+    "TokenStoreError",
+    "TokenUserRefused",
+    "TokensOff",
+    "TooManyFailures",
+    "TooManyServers",
+    "Unasked",
+    "UnsafePath",
+    "Unsaved",
+    "UpstreamBusy",
+    "UpstreamError",
+    "UpstreamGone",
+    "UpstreamTimeout",
+    "WebSocketUnsupported",
+]
