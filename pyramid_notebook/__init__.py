@@ -1,7 +1,7 @@
 """A live Jupyter notebook inside a Pyramid web site.
 
-``config.include("pyramid_notebook")`` is all that a site needs; see the README. Importing this package is light: the
-names below are loaded when they are first used.
+``config.include("pyramid_notebook")`` is all that a site needs; see the README. The names below are loaded
+when they are first used: the package is imported by programs on users' machines, too, and by user servers.
 """
 
 from __future__ import annotations
@@ -9,14 +9,13 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .context import NotebookContext
-from .errors import NotebookError
-from .scopes import Scope
-from .settings import Settings
-from .startup import add_greeting, add_script, include_sqlalchemy_models, make_startup
-
 if TYPE_CHECKING:
+    from .context import NotebookContext
+    from .errors import NotebookError
     from .manager import NotebookManager
+    from .scopes import Scope
+    from .settings import Settings
+    from .startup import add_greeting, add_script, include_sqlalchemy_models, make_startup
     from .views import launch_notebook, notebook_proxy, shutdown_notebook
 
 __all__ = [
@@ -35,17 +34,20 @@ __all__ = [
     "shutdown_notebook",
 ]
 
-_LATER = {
+_MODULES = {
+    "NotebookContext": "context",
+    "NotebookError": "errors",
     "NotebookManager": "manager",
-    "launch_notebook": "views",
-    "notebook_proxy": "views",
-    "shutdown_notebook": "views",
+    "Scope": "scopes",
+    "Settings": "settings",
+    **dict.fromkeys(("add_greeting", "add_script", "include_sqlalchemy_models", "make_startup"), "startup"),
+    **dict.fromkeys(("launch_notebook", "notebook_proxy", "shutdown_notebook"), "views"),
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name in _LATER:
-        return getattr(import_module(f".{_LATER[name]}", __name__), name)
+    if name in _MODULES:
+        return getattr(import_module(f".{_MODULES[name]}", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -3,7 +3,8 @@
 It runs on a user's laptop too: this module and those that add commands load neither Pyramid nor a database before a
 command needs them. A command's parser sets ``run``, a function that gets the options and returns the exit code.
 
-Exit codes: 0 for what was done, 1 for what was not, 2 for a command line that cannot be understood, 130 for Ctrl-C.
+Exit codes: 0 for what was done, 1 for what was not, 2 for a command line that cannot be understood, 3 for what was done
+but for conflicts, 4 where the code of a cell failed, 130 for Ctrl-C.
 """
 
 from __future__ import annotations
@@ -14,9 +15,8 @@ import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
 
-from . import device_login
 from .errors import NotebookError
-from .tokens import commands
+from .sync.client import commands as editor_commands
 
 FAILED, INTERRUPTED = 1, 130
 
@@ -30,7 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # what a terminal cannot show must not be an error
             stream.reconfigure(errors="backslashreplace")
-    options = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    options = _parser(next(iter(given), "")).parse_args(given)
     try:
         code: int = options.run(options)
         sys.stdout.flush()
@@ -49,9 +50,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(command: str) -> argparse.ArgumentParser:
+    """Return the parser of a command line that begins with a certain word.
+
+    Editors wait for theirs at every save: no other command is loaded then.
+    """
     parser = argparse.ArgumentParser(prog="pyramid-notebook", description="Jupyter notebooks inside a Pyramid site.")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
+    if command in editor_commands.COMMANDS:
+        editor_commands.add_commands(subparsers, command)
+        return parser
+    from . import device_login
+    from .tokens import commands
+
+    editor_commands.add_commands(subparsers)
     commands.add_commands(subparsers)
     device_login.add_commands(subparsers)
     return parser

@@ -9,17 +9,16 @@ from __future__ import annotations
 import http.client
 import ipaddress
 import json
-import platform
 import re
-import ssl
-import urllib.error
-import urllib.request
 from dataclasses import dataclass, field
-from email.message import Message
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from .errors import SiteError, SiteUnreachable
+
+if TYPE_CHECKING:
+    import urllib.request
+    from email.message import Message
 
 TIMEOUT_SECONDS = 30
 _LONGEST_ANSWER = 1 << 16
@@ -100,7 +99,7 @@ def site_address(text: str) -> str:
     """
     typed = text.strip()
     if "://" not in typed:
-        typed = f"{'http' if _is_local(_host(f'//{typed}')) else 'https'}://{typed}"
+        typed = f"{'http' if is_local(_host(f'//{typed}')) else 'https'}://{typed}"
     host = _host(typed)
     scheme = typed.partition(":")[0].lower()
     if scheme not in _PORTS or not host or shown(typed) != typed or any(mark in typed for mark in ' \\"<>'):
@@ -108,7 +107,7 @@ def site_address(text: str) -> str:
     parts = urlsplit(typed)
     if "@" in parts.netloc:
         raise SiteError("The address must not hold a user name or password.")
-    if scheme == "http" and not _is_local(host):
+    if scheme == "http" and not is_local(host):
         raise SiteError(f"{shown(host)} is not on this machine, so its address must begin with https://")
     name = f"[{host}]" if ":" in host else host
     port = f":{parts.port}" if parts.port not in (None, _PORTS[scheme]) else ""
@@ -189,33 +188,36 @@ def ask(method: str, url: str, fields: dict[str, str] | None = None, *, token: s
         SiteUnreachable: there was no answer.
         SiteError: the site's certificate is not trusted.
     """
+    import platform
+    import urllib.request
+
     headers = {"Accept": "application/json", "User-Agent": f"pyramid-notebook ({platform.system()})"}
     if token:
         headers["Authorization"] = f"Bearer {token}"
     body = urlencode(fields or {}).encode() if method == "POST" else None
     request = urllib.request.Request(url, body, headers, method=method)  # noqa: S310 - at_origin lets http and https pass
-    handlers: list[urllib.request.BaseHandler] = [_AnyAnswer()]
-    if _is_local(urlsplit(url).hostname or ""):
-        handlers.append(urllib.request.ProxyHandler({}))
     try:
-        with urllib.request.build_opener(*handlers).open(request, timeout=TIMEOUT_SECONDS) as response:
+        with _opener(url).open(request, timeout=TIMEOUT_SECONDS) as response:
             body = response.read(_LONGEST_ANSWER)
             if response.length and len(body) < _LONGEST_ANSWER:
                 raise http.client.IncompleteRead(body, response.length)
             return _read(response.status, response.headers, body)
     except (OSError, http.client.HTTPException) as error:
-        raise _trouble(url, error) from None
+        raise trouble(url, error) from None
     except ValueError:  # http.client sends no control characters
         raise SiteError(f"What is to be sent to {urlsplit(url).netloc} cannot stand in a request.") from None
 
 
-class _AnyAnswer(urllib.request.HTTPErrorProcessor):
-    """Takes every answer as it is, so that no redirect is followed and no status is an error."""
+def _opener(url: str) -> urllib.request.OpenerDirector:
+    """Return what takes every answer as it is: it knows no redirects, and no status is an error."""
+    import urllib.request
 
-    def http_response(self, request: urllib.request.Request, response: http.client.HTTPResponse) -> Any:
-        return response
-
-    https_response = http_response
+    opener = urllib.request.OpenerDirector()
+    if not is_local(urlsplit(url).hostname or ""):
+        opener.add_handler(urllib.request.ProxyHandler())
+    opener.add_handler(urllib.request.HTTPHandler())
+    opener.add_handler(urllib.request.HTTPSHandler())
+    return opener
 
 
 def _read(status: int, headers: Message, body: bytes) -> SiteAnswer:
@@ -226,13 +228,24 @@ def _read(status: int, headers: Message, body: bytes) -> SiteAnswer:
     return SiteAnswer(status, values if isinstance(values, dict) else {}, headers.get("Location") or "")
 
 
-def _trouble(url: str, error: Exception) -> SiteError:
-    reason = error.reason if isinstance(error, urllib.error.URLError) else error
+def trouble(url: str, error: Exception, *, seconds: float = TIMEOUT_SECONDS) -> SiteError:
+    """Return what to tell of an error that the standard library raised.
+
+    Args:
+        url: the address that was asked.
+        error: what was raised.
+        seconds: how long was waited.
+    """
+    import ssl
+
+    # that of urllib.error.URLError
+    reason = getattr(error, "reason", None)
+    reason = reason if isinstance(reason, Exception) else error
     host = urlsplit(url).netloc
     if isinstance(reason, ssl.SSLCertVerificationError):
         return SiteError(f"The certificate of {host} is not trusted: {shown(str(reason))}")
     if isinstance(reason, TimeoutError):
-        return SiteUnreachable(f"{host} does not answer within {TIMEOUT_SECONDS} seconds.")
+        return SiteUnreachable(f"{host} does not answer within {seconds:g} seconds.")
     return SiteUnreachable(f"{host} cannot be reached: {shown(str(reason)) or type(reason).__name__}")
 
 
@@ -252,7 +265,8 @@ def _host(url: str) -> str:
         return ""
 
 
-def _is_local(host: str) -> bool:
+def is_local(host: str) -> bool:
+    """Tell whether a host is this machine, by its name or address alone."""
     if host == "localhost":
         return True
     try:

@@ -17,7 +17,8 @@ NAME = "pyramid_notebook"
 
 PURE = (
     *("errors*", "settings", "context", "record", "names", "layout", "scopes", "addresses"),
-    *("proxy.headers", "proxy.target", "sync", "sync.cells", "sync.matching", "sync.merge*", "sync.percent*"),
+    *("proxy.headers", "proxy.target", "sync", "sync.cells", "sync.headers", "sync.matching", "sync.merge*"),
+    *("sync.percent*", "sync.requests", "sync.revisions"),
 )
 #: What both sides of the door may use.
 SHARED = (*PURE, "startup", "files", "processes", "pidfile", "proxy.upstream")
@@ -33,14 +34,18 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "files": PURE,
     "processes": PURE,
     "pidfile": (*PURE, "files", "processes"),
+    "server.extension": (*SHARED, "server", "server.*", "sync.handlers"),
     "server*": (*SHARED, "server", "server.*"),
+    "sync.client.__main__": ("cli",),
+    "sync.client*": (*PURE, "files", "credentials", "site_client", "sync.client*"),
+    "sync*": (*PURE, "files", "server.*", "sync.*"),
     "proxy*": (*PURE, "files", "proxy*"),
     "spawners*": (*SHARED, "spawners*"),
     "manager": (*SHARED, "spawners*"),
     "credentials": (*PURE, "files"),
     "site_client": PURE,
     "device_login": (*PURE, "files", "credentials", "site_client"),
-    "cli": ("errors*", "device_login", "tokens", "tokens.commands"),
+    "cli": ("errors*", "device_login", "sync", "sync.client*", "tokens", "tokens.commands"),
     **dict.fromkeys(TOKENS_DOOR, (*SHARED, *DOOR, "manager", "proxy.passages", "tokens*")),
     "tokens*": (*PURE, "files", "tokens*"),
     "demo*": ("", "demo*", *DOCUMENTED),  # of these the public names only, see below
@@ -61,14 +66,15 @@ FRAMEWORKS = {
     **dict.fromkeys((*TOKENS_DOOR, "tokens.commands"), ("jupyter_server", "tornado")),
     "tokens*": ("pyramid", "webob", "jupyter_server", "tornado"),
     **dict.fromkeys(
-        ("credentials", "device_login", "site_client", "cli"),
-        ("pyramid", "webob", "jupyter_server", "tornado", "sqlalchemy", "alembic"),
+        ("credentials", "device_login", "site_client", "cli", "sync.client*"),
+        ("pyramid", "webob", "jupyter_server", "tornado", "pycrdt", "sqlalchemy", "alembic", "requests"),
     ),
     **dict.fromkeys(
         ("proxy*", "spawners*", "manager", "views", "launching", "security", "pages", "door", "demo*"),
         ("jupyter_server", "jupyter_client", "jupyterlab", "notebook", "ipykernel", "IPython", "tornado"),
     ),
     **dict.fromkeys((*PURE, "startup", "files", "processes", "pidfile"), ("pyramid", "jupyter_server", "tornado")),
+    "sync*": ("pyramid", "webob", "zope", "waitress"),
 }
 
 

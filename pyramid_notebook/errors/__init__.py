@@ -16,8 +16,22 @@
      │   └─ Unasked            ... that nothing shows to be the user's own wish
      ├─ BadForm                what a page's form sent cannot be read
      │   └─ BadMethod          ... because it came with another method than GET or POST
-     ├─ BadPath                the path of a file or notebook leads out of the user's folder, or is none
-     ├─ NoMatch                no notebook certainly belongs to an editor's file
+     ├─ SyncError              what an editor asks for cannot be done; nothing has changed
+     │   ├─ BadRequest         ... because the request cannot be understood
+     │   ├─ TooLarge           ... because it holds too much
+     │   ├─ BadPath            ... because the path of a file or notebook leads out of the user's folder, or is none
+     │   ├─ UnknownLanguage    ... because nobody knows in which language the file is written
+     │   ├─ NoMatch            ... because no notebook certainly belongs to the file
+     │   ├─ NoNotebook         ... because there is no such notebook
+     │   ├─ NotebookExists     ... because there is something in its place
+     │   ├─ UnknownRev         ... because the version that the file comes from is forgotten
+     │   ├─ Unsynced           ... because something would be lost, for want of such a version
+     │   ├─ FileChanged        ... because another program has written the notebook's file
+     │   ├─ NotSaved           ... wholly: the notebook has changed, but its file could not be written
+     │   ├─ NoCell             ... because a line or an id names no cell
+     │   ├─ NoKernel           ... because nothing runs the notebook
+     │   ├─ NoTab              ... because no page has it open
+     │   └─ SyncUnsupported    ... because the Jupyter packages are of a version that we don't know
      ├─ ScopeError             a scope of a token is unknown, or cannot be restricted that way
      ├─ TokenNotMade           a token cannot be made as it was asked for
      ├─ TokenStoreError        the database of the tokens does not answer, or cannot be used
@@ -63,10 +77,8 @@ from .base import (
     UnsafePath,
 )
 from .programs import (
-    BadPath,
     CredentialsUnreadable,
     LoginFailed,
-    NoMatch,
     SiteError,
     SiteUnreachable,
 )
@@ -83,6 +95,24 @@ from .servers import (
     UpstreamGone,
     UpstreamTimeout,
     WebSocketUnsupported,
+)
+from .sync import (
+    BadPath,
+    BadRequest,
+    FileChanged,
+    NoCell,
+    NoKernel,
+    NoMatch,
+    NoNotebook,
+    NoTab,
+    NotebookExists,
+    NotSaved,
+    SyncError,
+    SyncUnsupported,
+    TooLarge,
+    UnknownLanguage,
+    UnknownRev,
+    Unsynced,
 )
 from .tokens import (
     NewerDatabase,
@@ -108,16 +138,24 @@ __all__ = [
     "BadForm",
     "BadMethod",
     "BadPath",
+    "BadRequest",
     "ContextError",
     "CredentialsUnreadable",
+    "FileChanged",
     "LaunchError",
     "LaunchTimeout",
     "LoginFailed",
     "NewerDatabase",
+    "NoCell",
+    "NoKernel",
     "NoMatch",
+    "NoNotebook",
+    "NoTab",
     "NotAnswering",
+    "NotSaved",
     "NotStarted",
     "NotebookError",
+    "NotebookExists",
     "PeopleOnly",
     "ProtocolError",
     "Refused",
@@ -127,6 +165,8 @@ __all__ = [
     "SiteError",
     "SiteUnreachable",
     "StopError",
+    "SyncError",
+    "SyncUnsupported",
     "TokenExpired",
     "TokenInvalid",
     "TokenMisplaced",
@@ -138,11 +178,15 @@ __all__ = [
     "TokenStoreError",
     "TokenUserRefused",
     "TokensOff",
+    "TooLarge",
     "TooManyFailures",
     "TooManyServers",
     "Unasked",
+    "UnknownLanguage",
+    "UnknownRev",
     "UnsafePath",
     "Unsaved",
+    "Unsynced",
     "UpstreamBusy",
     "UpstreamError",
     "UpstreamGone",

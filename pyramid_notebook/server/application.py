@@ -16,7 +16,7 @@ from ..layout import UserFolder
 from ..record import ServerOptions, ServerRecord
 from .activity import Activity
 from .config import environment, server_config
-from .extension import SETTING, ServerState
+from .extension import SETTING, SYNC_SETTING, ServerState
 from .saving import Saving
 
 #: Exit code after the dead-man switch.
@@ -30,8 +30,9 @@ class NotebookServerApp(ServerApp):
     no_browser_open_file = True
 
     async def cleanup_extensions(self) -> None:
-        """Save what is open, then let the extensions go."""
+        """End what runs for editors, save what is open, then let the extensions go."""
         state = self.web_app.settings[SETTING]
+        await self.web_app.settings[SYNC_SETTING].close()
         for document in await state.saving.save_all():
             self.log.error("%s is not saved at the end: %s", document["path"], document["reason"])
         await super().cleanup_extensions()
@@ -73,7 +74,7 @@ def run(
 
     activity = Activity(app, kill_timeout=record.kill_timeout, max_lifetime=record.max_lifetime, end=end)
     saving = Saving(app, folder.runtime / "unsaved")
-    state = ServerState(app, options, activity, saving, folder.runtime / "data")
+    state = ServerState(app, options, activity, saving, folder)
     app.tornado_settings = {SETTING: state, "page_config_data": {}}
     app.initialize(argv=list(extra))
 

@@ -7,6 +7,7 @@ start whether it is there.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
@@ -15,18 +16,21 @@ from typing import Any
 from jupyter_core.utils import ensure_async
 from jupyter_server.serverapp import ServerApp
 
+from ..errors import NoNotebook
+
 #: Event that rooms emit whenever something happens to them (jupyter-server-ydoc, ``events/session.yaml``).
 ROOM_EVENTS = "https://schema.jupyter.org/jupyter_collaboration/session/v1"
 #: What a class must have; for a method, which attributes it sets on its instance.
 _NAMES = {
-    "app.YDocExtension": ("document_save_delay", "ystore_class", "get_document"),
+    "app.YDocExtension": ("document_save_delay", "document_cleanup_delay", "ystore_class", "get_document"),
+    "app.YDocExtension.get_document": ("_room_locks",),
     "app.YDocExtension.initialize_handlers": ("ywebsocket_server", "file_loaders"),
-    "rooms.DocumentRoom": ("room_id", "file_type", "file_format", "ready", "cleaner"),
-    "rooms.DocumentRoom.__init__": ("_save_delay", "ydoc", "awareness"),
+    "rooms.DocumentRoom": ("room_id", "file_type", "file_format", "ready", "cleaner", "initialize"),
+    "rooms.DocumentRoom.__init__": ("_save_delay", "ydoc", "awareness", "_update_lock"),
     "loaders.FileLoader": ("path", "maybe_save_content", "maybe_notify"),
     "loaders.FileLoader.__init__": ("last_modified",),
     "stores.SQLiteYStore": ("apply_updates", "start", "stop", "__aenter__"),
-    "utils": ("OutOfBandChanges",),
+    "utils": ("OutOfBandChanges", "encode_file_path"),
 }
 
 
@@ -189,8 +193,10 @@ class OpenDocument:
         return any(wishes) if wishes else True
 
     async def content(self) -> Any:
-        """Return the content, as in Jupyter's contents API."""
-        return await self._view.aget()
+        """Return the content as it is now, as in Jupyter's contents API."""
+        content = await asyncio.to_thread(_content, self.room.file_type, self.room.ydoc.get_update())
+        # cells with one id: the shared document must be mended as well
+        return await self._view.aget() if content is None else content
 
     def observe(self, changed: Callable[[], None]) -> None:
         """Have a function called at each change of the content; it must not touch the document."""
@@ -225,10 +231,82 @@ class OpenDocument:
         self._file.last_modified = datetime.min.replace(tzinfo=UTC)  # so that it hears of the change once more
         await self._file.maybe_notify()
 
-    def keep_open(self) -> None:
-        """Do not let the room go although nobody is in it."""
-        if self.room.cleaner is not None:
-            self.room.cleaner.cancel()
+
+async def room_of(app: ServerApp, path: str) -> Any:
+    """Return the room of a notebook, loaded; where nobody has the notebook open, it is opened.
+
+    A room that nobody enters goes again after a while, see :func:`leave`.
+
+    Args:
+        app: the running server.
+        path: of the notebook, as in Jupyter's contents API.
+
+    Raises:
+        NoNotebook: there is none.
+        HTTPError: its file cannot be read.
+    """
+    from jupyter_server_ydoc.utils import encode_file_path
+
+    # an index of what is no file would be made, too
+    if not path.endswith(".ipynb") or not await ensure_async(app.contents_manager.file_exists(path)):
+        raise NoNotebook(f"There is no notebook {path!r}.")
+    ours = extension(app)
+    room_id = encode_file_path("json", "notebook", app.web_app.settings["file_id_manager"].index(path))
+    await ours.get_document(room_id=room_id, copy=False, create=True)
+    room = ours.ywebsocket_server.rooms[room_id]
+    if not room.ready:  # a page that is just coming in has made it, and loads it
+        async with ours._room_locks[room_id]:
+            await room.initialize()
+    if room._update_lock.locked():  # it is being loaded anew, from its file
+        async with room._update_lock:
+            pass
+    return room
+
+
+def stay(room: Any) -> None:
+    """Let a room not go, although nobody is in it."""
+    if room.cleaner is not None:
+        room.cleaner.cancel()
+
+
+def leave(app: ServerApp, room: Any) -> None:
+    """Let a room go after the usual while, unless somebody is in it or comes in."""
+    delay = extension(app).document_cleanup_delay
+    if not room.clients and delay is not None:
+        stay(room)
+        room.cleaner = asyncio.create_task(_clean(app, room, delay))
+
+
+async def _clean(app: ServerApp, room: Any, delay: float) -> None:
+    await asyncio.sleep(delay)
+    ours = extension(app)
+    async with ours._room_locks[room.room_id]:
+        if room.clients or ours.ywebsocket_server.rooms.get(room.room_id) is not room:
+            return
+        await ours.ywebsocket_server.delete_room(room=room)
+        file_id = split_room(room.room_id)[2]
+        if file_id in ours.file_loaders and not ours.file_loaders[file_id].number_of_subscriptions:
+            await ours.file_loaders.remove(file_id)
+
+
+def _content(kind: str, update: bytes) -> Any:
+    """Return the content of a document, or None where cells of it have one id.
+
+    Args:
+        kind: its type.
+        update: all of its changes (Yjs, update format version 1), which no later one can mix with.
+    """
+    from jupyter_ydoc import ydocs
+    from pycrdt import Doc
+
+    shared: Any = Doc()
+    shared.apply_update(update)
+    view = ydocs.get(kind, ydocs["file"])(shared)
+    if kind != "notebook":
+        return view.get()
+    content = view.get(deduplicate=False)
+    names = [cell["id"] for cell in content["cells"] if "id" in cell]
+    return content if len(names) == len(set(names)) else None
 
 
 def open_rooms(app: ServerApp) -> dict[str, Any]:

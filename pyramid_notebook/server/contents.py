@@ -10,16 +10,22 @@ import errno
 import os
 import shutil
 import tempfile
+from asyncio import to_thread
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from jupyter_server.services.contents.fileio import FileManagerMixin
 from jupyter_server.services.contents.largefilemanager import AsyncLargeFileManager
 
 
 class AtomicFileManager(AsyncLargeFileManager):
     """Jupyter's default contents manager, but that a reader sees the old content of a file or the new one."""
+
+    async def _save_notebook(self, os_path: str, nb: Any, capture_validation_error: Any = None) -> None:
+        """Write a notebook in a thread, with all that waits for the disk."""
+        await to_thread(FileManagerMixin._save_notebook, self, os_path, nb, capture_validation_error)
 
     @contextmanager
     def atomic_writing(

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from jupyter_server.base.handlers import APIHandler
@@ -18,7 +17,9 @@ from tornado.web import HTTPError, authenticated
 
 from ..context import NotebookContext
 from ..errors import ContextError
+from ..layout import UserFolder
 from ..record import ServerOptions
+from ..sync.handlers import EditorSync, sync_handlers
 from .activity import Activity
 from .config import LABEXTENSIONS
 from .contexts import install
@@ -26,6 +27,7 @@ from .outcome import OutcomeReporter
 from .saving import Saving
 
 SETTING = "pyramid_notebook"
+SYNC_SETTING = "pyramid_notebook_sync"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class ServerState:
     options: ServerOptions
     activity: Activity
     saving: Saving
-    data_folder: Path
+    folder: UserFolder
     installing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -85,7 +87,7 @@ class ContextHandler(DoorHandler):
         except ContextError as error:
             raise HTTPError(400, str(error)) from error
         async with self.state.installing:  # two launches at once must not start two kernels for one notebook
-            path = await install(self.state.app, context, self.state.data_folder)
+            path = await install(self.state.app, context, self.state.folder.runtime / "data")
         self.finish(json.dumps({"path": path}))
 
 
@@ -118,12 +120,14 @@ def _load_jupyter_server_extension(app: ServerApp) -> None:
     state = settings[SETTING]
     settings["page_config_hook"] = _page_config(state)
     base = app.base_url
+    sync = settings[SYNC_SETTING] = EditorSync.of(app, state.saving, state.folder.runtime / "sync")
     app.web_app.add_handlers(
         ".*$",
         [
             (url_path_join(base, "-/status"), StatusHandler),
             (url_path_join(base, "-/context"), ContextHandler),
             (url_path_join(base, "-/save"), SaveHandler),
+            *((url_path_join(base, path), *rest) for path, *rest in sync_handlers(sync)),
         ],
     )
     state.activity.watch()

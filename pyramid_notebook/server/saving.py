@@ -17,7 +17,16 @@ from jupyter_server.serverapp import ServerApp
 from tornado.web import HTTPError
 
 from ..errors import UnsafePath
-from .collaboration import ROOM_EVENTS, OpenDocument, extension, missing_names, open_rooms, set_aside, stored_model
+from .collaboration import (
+    ROOM_EVENTS,
+    OpenDocument,
+    extension,
+    missing_names,
+    open_rooms,
+    set_aside,
+    stay,
+    stored_model,
+)
 from .recovery import Note, Notes, recover
 
 #: Event that tells pages that a document could not be saved, or with an empty reason, that it could at last.
@@ -81,24 +90,29 @@ class Saver:
         """Whether there are changes that are not in the file."""
         return self._version != self._saved
 
-    async def save(self, *, compare: bool = False) -> None:
+    async def save(self, *, compare: bool = False) -> bool:
         """Save the document now.
 
         Args:
             compare: look whether the file has it already, however sure we are.
+
+        Returns:
+            Whether the file has what the document had when this was called. It has not if the user deleted it, or
+            another program has written it; then that version stands.
 
         Raises:
             Exception: it could not be saved; :func:`reason_of` says why.
         """
         try:
             async with self._lock:
-                await self._save(compare=compare)
+                is_saved = await self._save(compare=compare)
         except Exception as error:
             self._note_failure(error)
             raise
         if self._failure:
             self._failure = ""
             self._tell(self.document.path or "", "")
+        return is_saved
 
     def _on_change(self) -> None:
         self._last = time.monotonic()
@@ -135,28 +149,30 @@ class Saver:
             if model["last_modified"] == self._modified:
                 self._hash = model["hash"]
 
-    async def _save(self, *, compare: bool) -> None:
+    async def _save(self, *, compare: bool) -> bool:
         from jupyter_server_ydoc.utils import OutOfBandChanges
 
         document, path = self.document, self.document.path
         if path is None:  # the user deleted it
-            return
-        version = self._taken = self._version
-        content, state = await document.content(), document.state
+            return False
+        version, state = self._version, document.state
+        self._taken = version
+        content = await document.content()
         if document.modified != self._modified or compare:  # others wrote it, or the page asked for it to be saved
             model = await stored_model(self._app, path, document.room.room_id, content=True)
             if model["content"] == content:
                 self._agree(version, state, model["hash"])
-                return
+                return True
         try:
             written = await document.write(content)
         except OutOfBandChanges:
             self._copy = await set_aside(self._app, path, document.room.room_id, content, name=self._copy)
             await document.take_file()
-            return
+            return False
         self._agree(version, state, written)
         if version == self._version:
             document.set_clean()
+        return True
 
     def _agree(self, version: int, state: bytes, hash_of_file: str) -> None:
         self._saved, self._state, self._hash = version, state, hash_of_file
@@ -176,7 +192,7 @@ class Saver:
             self._app.log.warning("Unsaved changes of %s could not be noted", self.document.path)
 
     def _note_failure(self, error: Exception) -> None:
-        self.document.keep_open()
+        stay(self.document.room)
         reason = reason_of(error)
         if reason != self._failure:
             self._failure = reason
@@ -225,6 +241,11 @@ class Saving:
             except Exception as error:
                 unsaved.append({"path": saver.document.path or "", "reason": reason_of(error)})
         return unsaved
+
+    async def save(self, room: Any) -> bool:
+        """Save the document of a room now; see :meth:`Saver.save`."""
+        self._look()
+        return await self._savers[room.room_id].save()
 
     async def _on_room_event(self, logger: Any, schema_id: str, data: dict[str, Any]) -> None:
         self._look()

@@ -141,9 +141,11 @@ ACTIONS = (
     Action("POST", "api/shutdown", Needs.SHELL),
 )
 
+#: What the design says of addresses by their first segment; all others need the shell.
+PROGRAMS = {"sync": Needs.SYNC, "restified": Needs.RUN, "rpc": Needs.CONSOLE, "channel": Needs.SESSION}
+
 #: Addresses that the design gives to features to come; until then nothing but Jupyter's own 404 answers there.
 PLANNED = (
-    Handler("sync", "", Needs.SYNC, "sync"),
     Handler("restified/(.*)", "", Needs.RUN, "restified/reports/a.ipynb"),
     Handler("rpc", "", Needs.CONSOLE, "rpc"),
     Handler("rpc", "", Needs.CONSOLE, "rpc", Kind.WEBSOCKET),
@@ -154,6 +156,14 @@ _OURS = (
     Handler("-/status", "StatusHandler", Needs.NOBODY, "-/status"),
     Handler("-/context", "ContextHandler", Needs.NOBODY, "-/context"),
     Handler("-/save", "SaveHandler", Needs.NOBODY, "-/save"),
+)
+_SYNC = (
+    Handler("sync", "PushHandler", Needs.SYNC, "sync"),
+    Handler("sync/(pull|pair|clear)", "ChangeHandler", Needs.SYNC, "sync/pull"),
+    Handler("sync/(interrupt|restart)", "KernelHandler", Needs.SYNC, "sync/restart"),
+    Handler("sync/focus", "FocusHandler", Needs.SYNC, "sync/focus"),
+    Handler("sync/run", "RunHandler", Needs.SYNC, "sync/run"),
+    Handler("sync/status", "StatusHandler", Needs.SYNC, "sync/status"),
 )
 _PAGES = (
     Handler("?", "RedirectWithParams", Needs.SHELL, "", Kind.OPEN),
@@ -260,7 +270,7 @@ _LAB_ONLY = (
     Handler("static/lab/(.*)", "FileFindHandler", Needs.SHELL, "static/lab/none.js", Kind.OPEN),
 )
 _NOTEBOOK = (
-    *(*_OURS, *_PAGES, *_SETTINGS, *_STATIC, *_FILES, *_KERNELS, *_TERMINALS, *_COLLABORATION, *_SERVER),
+    *(*_OURS, *_SYNC, *_PAGES, *_SETTINGS, *_STATIC, *_FILES, *_KERNELS, *_TERMINALS, *_COLLABORATION, *_SERVER),
 )
 #: What a user server has, for each value of the setting ``ui``.
 HANDLERS = {"notebook": _NOTEBOOK, "lab": (*_NOTEBOOK, *_LAB_ONLY)}

@@ -22,6 +22,7 @@ from .inventory import (
     OTHER_VIEWS,
     PLANNED,
     PREFIX,
+    PROGRAMS,
     ROUTES,
     Handler,
     Kind,
@@ -174,10 +175,9 @@ def test_no_entry_stands_in_the_table_twice():
 
 
 def test_a_handler_needs_what_the_design_says_of_its_address():
-    planned = {entry.example.split("/")[0]: entry.needs for entry in PLANNED}
     for entry in HANDLERS["lab"]:
         first = entry.pattern.split("/")[0]
-        assert entry.needs == (Needs.NOBODY if first in ("-", "") else planned.get(first, Needs.SHELL)), entry
+        assert entry.needs == (Needs.NOBODY if first in ("-", "") else PROGRAMS.get(first, Needs.SHELL)), entry
 
 
 # who passes

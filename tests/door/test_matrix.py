@@ -18,14 +18,13 @@ from hypothesis import HealthCheck, given, note, settings
 
 from pyramid_notebook.record import TOKEN_HEADER
 
-from .inventory import ACTIONS, PLANNED, PREFIX, ROUTES, Needs, Route, Who
+from .inventory import ACTIONS, PREFIX, PROGRAMS, ROUTES, Needs, Route, Who
 from .matrix_cases import PATTERNS, Case, cases, filled
 from .roles import PERMITTED, Crowd, crowded_site
 from .sites import HANDSHAKE, SECRET, Answer, ask
 
 EXAMPLES = 2000
 _READING = ("GET", "HEAD", "OPTIONS")
-_PROGRAMS = {entry.example.split("/")[0]: entry.needs for entry in PLANNED}
 _ADDRESS = re.compile(rf"{PREFIX}/([a-z]+)/(.*)")
 _ACTIONS = [(action.method, action.below) for action in ACTIONS]
 
@@ -84,7 +83,7 @@ def _may(case: Case, whose: str, below: str) -> bool:
     if case.token.state != "good" or case.token.user != whose:
         return False
     first, _, notebook = below.partition("/")
-    needs = _PROGRAMS.get(first, Needs.SHELL)
+    needs = PROGRAMS.get(first, Needs.SHELL)
     if needs is Needs.SESSION:
         return False
     return any(_grants(grant, needs, unquote(notebook)) for grant in case.token.grants)

@@ -221,7 +221,7 @@ def _ancestor(sides: _Sides) -> list[Cell]:
     ancestor = []
     for trace, cell in zip(sides.of_mine, sides.mine, strict=True):
         if conflict := sides.conflicts.get(id(trace)):
-            ancestor.append(_old_version(conflict, cell))
+            ancestor.append(old_version(conflict, cell))
         else:
             kept = sides.contents.get(id(trace))
             name = kept.id if kept else sides.id_in_base(trace)
@@ -229,7 +229,8 @@ def _ancestor(sides: _Sides) -> list[Cell]:
     return ancestor
 
 
-def _old_version(conflict: Conflict, mine: Cell) -> Cell:
+def old_version(conflict: Conflict, mine: Cell) -> Cell:
+    """Return what a cell in conflict was before; with it as base the conflict is told again."""
     old = conflict.base
     if old is None:  # both have added it: they have in common what is not in dispute
         old = Cell(mine.type, mine.source if conflict.kind is ConflictKind.METADATA else "", conflict.id)

@@ -9,6 +9,7 @@
   "use strict";
 
   const SHUT_DOWN = "pyramid-notebook:shutdown";
+  const FOCUS_EVENT = "urn:pyramid-notebook:focus:v1";
   const ANYWAY = "?notebook_anyway=yes";
   const SAVE_SECONDS = 10;
   const RETRY_SECONDS = 2;
@@ -247,6 +248,20 @@
     };
   }
 
+  /** Show a cell of a notebook that is open here; an editor asks for it. */
+  async function showCell(app, { path, cell }) {
+    for (const widget of app.shell.widgets("main")) {
+      const cells = widget.content?.widgets;
+      const own = widget.context && app.serviceManager.contents.localPath(widget.context.path);
+      const index = own === path ? cells?.findIndex((shown) => shown.model?.id === cell) ?? -1 : -1;
+      if (index >= 0) {
+        app.shell.activateById(widget.id);
+        widget.content.activeCellIndex = index;
+        await widget.content.scrollToItem(index, "smart");
+      }
+    }
+  }
+
   async function makePlugins() {
     const names = ["@jupyterlab/application", "@jupyterlab/apputils", "@lumino/widgets"];
     const [application, apputils, widgets] = await Promise.all(names.map(shared));
@@ -260,6 +275,18 @@
           if (config.pyramidNotebookHomeUrl) {
             addHomeLink(app, config, widgets);
           }
+        },
+      },
+      {
+        id: "pyramid-notebook:focus",
+        description: "Shows the cell that an editor asks for.",
+        autoStart: true,
+        activate: (app) => {
+          app.serviceManager.events.stream.connect((_, event) => {
+            if (event.schema_id === FOCUS_EVENT) {
+              showCell(app, event).catch(console.warn);
+            }
+          });
         },
       },
       {

@@ -1,0 +1,108 @@
+"""The connections to all kernels of a server, and what happens to those kernels, by whomever."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import Any, Protocol
+
+from jupyter_server.serverapp import ServerApp
+
+from ..outcome import KERNEL_EVENTS
+from .kernels import KernelConnection, KernelGone, new_context
+
+_LOOK_SECONDS = 0.05
+_DIED = "The kernel died while this ran. What it had in its memory is lost; its next start is a fresh one."
+_RESTARTED = "The kernel was restarted while this ran."
+_SHUT_DOWN = "The kernel was shut down while this ran."
+
+
+class Watcher(Protocol):
+    """Is told what happens to kernels."""
+
+    def kernel_interrupted(self, kernel_id: str) -> None:
+        """Somebody has interrupted a kernel."""
+
+    def kernel_ended(self, kernel_id: str, status: str, message: str) -> None:
+        """A kernel's memory is gone; its runs end with this status and message."""
+
+    def display_changed(self, kernel_id: str, display_id: str, content: dict[str, Any]) -> None:
+        """A kernel changes a display because of what others ran."""
+
+
+class Connections:
+    """Makes connections when they are needed, and drops them when their kernels end.
+
+    Args:
+        app: the running server.
+        watcher: told what happens.
+    """
+
+    def __init__(self, app: ServerApp, watcher: Watcher) -> None:
+        self._app = app
+        self._watcher = watcher
+        self._context = new_context()
+        self._connections: dict[str, KernelConnection] = {}
+        self._watched: dict[str, Any] = {}
+        self._events: Any = app.web_app.settings["event_logger"]
+        self._events.add_listener(schema_id=KERNEL_EVENTS, listener=self._on_event)
+
+    async def connection(self, kernel_id: str) -> KernelConnection:
+        """Return a connection to a kernel that misses nothing, as soon as the kernel is up.
+
+        Raises:
+            KernelGone: there is no such kernel any more.
+        """
+        while kernel_id in self._app.kernel_manager:
+            kernel: Any = self._app.kernel_manager.get_kernel(kernel_id)
+            if kernel.shutting_down:  # it is about to be started again, or to go
+                await asyncio.sleep(_LOOK_SECONDS)
+                continue
+            connection = self._connections.get(kernel_id)
+            if connection is None or connection.stale or connection.kernel is not kernel:
+                connection = self._connect(kernel_id, kernel)
+            try:
+                await connection.connect()
+            except KernelGone:
+                await asyncio.sleep(_LOOK_SECONDS)
+                continue
+            return connection
+        raise KernelGone
+
+    def close(self) -> None:
+        """Let all kernels go, and hear of them no longer."""
+        self._events.remove_listener(schema_id=KERNEL_EVENTS, listener=self._on_event)
+        for kernel_id in list(self._connections):
+            self._drop(kernel_id)
+        self._context.destroy(linger=0)
+
+    def _connect(self, kernel_id: str, kernel: Any) -> KernelConnection:
+        self._drop(kernel_id)
+        changed = partial(self._watcher.display_changed, kernel_id)
+        connection = self._connections[kernel_id] = KernelConnection(kernel, self._context, changed)
+        if self._watched.get(kernel_id) is not kernel:
+            self._watched[kernel_id] = kernel
+            for event in ("restart", "dead"):
+                kernel.add_restart_callback(partial(self._ended, kernel_id, "died", _DIED), event)
+        return connection
+
+    def _drop(self, kernel_id: str) -> None:
+        connection = self._connections.pop(kernel_id, None)
+        if connection is not None:
+            connection.close()
+
+    def _ended(self, kernel_id: str, status: str, message: str) -> None:
+        self._drop(kernel_id)
+        self._watcher.kernel_ended(kernel_id, status, message)
+
+    async def _on_event(self, logger: Any, schema_id: str, data: dict[str, Any]) -> None:
+        kernel_id = data.get("kernel_id", "")
+        if data.get("status") != "success":
+            return
+        if data.get("action") == "interrupt":
+            self._watcher.kernel_interrupted(kernel_id)
+        elif data.get("action") == "restart":
+            self._ended(kernel_id, "restarted", _RESTARTED)
+        elif data.get("action") == "shutdown":
+            self._watched.pop(kernel_id, None)
+            self._ended(kernel_id, "died", _SHUT_DOWN)

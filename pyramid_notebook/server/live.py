@@ -1,0 +1,294 @@
+"""The live notebook: its cells as everybody sees them just now, and changes to it in one step.
+
+It lives in a room of jupyter-collaboration (:mod:`.collaboration`), whether a page has it open or not. To read each
+cell of a long notebook takes tens of milliseconds, so what was read is kept, and read again where it has changed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+from jupyter_server.serverapp import ServerApp
+from jupyter_ydoc import YNotebook
+from jupyter_ydoc.utils import cast_all
+from pycrdt import Map
+
+from ..sync.cells import Cell, CellType
+from ..sync.merge import Change
+from ..sync.merge.plan import Delete, Edit, Insert, Operation
+from .collaboration import leave, open_rooms, room_of, split_room, stay
+
+#: Who has made a change, as observers of the shared document are told (Yjs, transaction origin).
+ORIGIN = "pyramid-notebook"
+_CHUNK = 100  # cells that are read before others get a turn, about 5 ms
+_TYPES = frozenset(CellType)
+
+
+class LiveNotebook:
+    """One notebook that is open on the server.
+
+    Args:
+        app: the running server.
+        room: of the notebook, loaded.
+    """
+
+    def __init__(self, app: ServerApp, room: Any) -> None:
+        self.app = app
+        self.room = room
+        self.lock = asyncio.Lock()  # one request of an editor after the other
+        self._view = YNotebook(room.ydoc)
+        self._ycells = self._view.ycells
+        self._cells: list[Cell | None] = [None] * len(self._ycells)
+        self._version = 0
+        self._holders = 0
+        self._subscription = self._ycells.observe_deep(self._on_events)
+
+    def close(self) -> None:
+        """Follow the document no longer."""
+        self._ycells.unobserve(self._subscription)
+
+    @property
+    def path(self) -> str:
+        """Where its file is now; empty when the user deleted it."""
+        file_id = split_room(self.room.room_id)[2]
+        return self.app.web_app.settings["file_id_manager"].get_path(file_id) or ""
+
+    @property
+    def version(self) -> int:
+        """A number that grows with each change of what :meth:`cells` returns; outputs are none."""
+        return self._version
+
+    @property
+    def tabs(self) -> int:
+        """How many pages have it open."""
+        return len(self.room.clients)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether this is still the notebook that pages get."""
+        return open_rooms(self.app).get(self.room.room_id) is self.room
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """Of the notebook, not of its cells (nbformat 4, "Top-level structure")."""
+        metadata = self._view.ydoc.get("meta", type=Map).get("metadata")
+        return _plain(metadata)
+
+    @property
+    def kernel_name(self) -> str:
+        """Which kernel the notebook asks for; empty for none."""
+        return str((self.metadata.get("kernelspec") or {}).get("name") or "")
+
+    async def cells(self) -> tuple[Cell, ...]:
+        """Return all cells as they are when this returns, without outputs."""
+        while missing := [place for place, cell in enumerate(self._cells) if cell is None]:
+            with self._view.ydoc.transaction():  # one for all is faster
+                for place in missing[:_CHUNK]:
+                    self._cells[place] = self._read(place)
+            if len(missing) > _CHUNK:
+                await asyncio.sleep(0)
+        return tuple(cell for cell in self._cells if cell is not None)
+
+    def ycell(self, cell_id: str) -> Any:
+        """Return the shared cell of an id as it lies in the document now, or None."""
+        place = self._place(cell_id)
+        return None if place is None else self._ycells[place]
+
+    def source_of(self, cell_id: str) -> str | None:
+        """Return the text of a cell as it is now, or None."""
+        ycell = self.ycell(cell_id)
+        return None if ycell is None else str(ycell["source"])
+
+    def state_of(self, cell_id: str) -> str:
+        """Return whether a cell is running: ``idle`` or ``running``."""
+        ycell = self.ycell(cell_id)
+        return "running" if ycell is not None and ycell.get("execution_state") == "running" else "idle"
+
+    def count_of(self, cell_id: str) -> int | None:
+        """Return the execution count of a cell; None where it has not run, or cannot."""
+        ycell = self.ycell(cell_id)
+        count = None if ycell is None else ycell.get("execution_count")
+        return None if count is None else int(count)
+
+    def transaction(self) -> AbstractContextManager[Any]:
+        """Return a context in which changes to the document become one."""
+        transaction: AbstractContextManager[Any] = self._view.ydoc.transaction(origin=ORIGIN)
+        return transaction
+
+    def apply(self, operations: Sequence[Operation]) -> None:
+        """Change cells, all in one step.
+
+        Args:
+            operations: planned for the cells of the current :attr:`version`.
+        """
+        moved = [operation.live for operation in operations if isinstance(operation, Insert)]
+        with self.transaction():
+            taken = {place: self._taken(place) for place in moved if place is not None}
+            for operation in operations:
+                if isinstance(operation, Delete):
+                    del self._ycells[operation.index]
+                elif isinstance(operation, Insert):
+                    old = None if operation.live is None else taken[operation.live]
+                    self._insert(operation.index, operation.cell, old, operation.keeps_outputs)
+                else:
+                    self._edit(operation)
+
+    def clear_outputs(self, cell_ids: Sequence[str]) -> int:
+        """Remove outputs and execution counts, in one step, and return of how many cells."""
+        cleared = 0
+        with self.transaction():
+            for cell_id in cell_ids:
+                ycell = self.ycell(cell_id)
+                if ycell is None or ycell["cell_type"] != CellType.CODE:
+                    continue
+                if len(ycell["outputs"]) or ycell.get("execution_count") is not None:
+                    cleared += 1
+                    ycell["outputs"].clear()
+                    ycell["execution_count"] = None
+        return cleared
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep the notebook open, also when the last page leaves it."""
+        self._holders += 1
+        if self._holders == 1:
+            self._hold()
+        try:
+            yield
+        finally:
+            self._holders -= 1
+            if not self._holders and self.is_open:
+                leave(self.app, self.room)
+
+    def _hold(self) -> None:
+        """Stop the clean-up that a page starts when it leaves: it only waits, for a minute by default."""
+        if self._holders:
+            stay(self.room)
+            asyncio.get_running_loop().call_later(5, self._hold)
+
+    def _on_events(self, events: Sequence[Any]) -> None:
+        """Note what has to be read again; the document itself may not be touched here."""
+        changed: list[int] = []
+        for event in events:
+            if not event.path:
+                self._shift(event.delta)
+            elif len(event.path) == 1:
+                if not event.keys.keys() <= {"outputs", "execution_count", "execution_state"}:
+                    changed.append(event.path[0])
+            elif event.path[1] != "outputs":
+                changed.append(event.path[0])
+        for place in changed:  # paths are those after all events
+            self._cells[place] = None
+            self._version += 1
+
+    def _shift(self, delta: Sequence[dict[str, Any]]) -> None:
+        self._version += 1
+        place = 0
+        for step in delta:
+            if "retain" in step:
+                place += step["retain"]
+            elif "delete" in step:
+                del self._cells[place : place + step["delete"]]
+            else:
+                self._cells[place:place] = [None] * len(step["insert"])
+                place += len(step["insert"])
+
+    def _read(self, place: int) -> Cell:
+        ycell = self._ycells[place]
+        kind = ycell["cell_type"]
+        return Cell(
+            CellType(kind) if kind in _TYPES else CellType.RAW,
+            str(ycell["source"]).rstrip("\n"),
+            str(ycell.get("id") or ""),
+            _plain(ycell.get("metadata")),
+        )
+
+    def _place(self, cell_id: str) -> int | None:
+        for place, cell in enumerate(self._cells):
+            if (cell.id if cell is not None else self._ycells[place].get("id")) == cell_id:
+                return place
+        return None
+
+    def _taken(self, place: int) -> dict[str, Any]:
+        taken: dict[str, Any] = self._ycells[place].to_py()
+        return taken
+
+    def _insert(self, place: int, cell: Cell, old: dict[str, Any] | None, keeps_outputs: bool) -> None:
+        # a page shows what a cell of an editor prints only if the cell was trusted when it was made; it has no output
+        value = dict(old or {}, id=cell.id, cell_type=str(cell.type), source=cell.source)
+        value["metadata"] = dict(cell.metadata) if old else {"trusted": True, **cell.metadata}
+        cast_all(value["metadata"], int, float)
+        state = value.pop("execution_state", "idle") if keeps_outputs else "idle"
+        if cell.type is CellType.CODE:
+            value.pop("attachments", None)
+            if not keeps_outputs:
+                value.update(outputs=[], execution_count=None)
+        else:
+            for name in ("outputs", "execution_count", "execution_state"):
+                value.pop(name, None)
+        self._ycells.insert(place, self._view.create_ycell(value))
+        if cell.type is CellType.CODE and state != "idle":
+            self._ycells[place]["execution_state"] = state
+
+    def _edit(self, operation: Edit) -> None:
+        place, cell = operation.index, operation.cell
+        if Change.TYPE in operation.changed:
+            old = self._taken(place)
+            del self._ycells[place]
+            self._insert(place, cell, old, operation.keeps_outputs)
+            return
+        if Change.SOURCE in operation.changed:
+            self._view.set_cell(place, source=cell.source)
+        if Change.METADATA in operation.changed:
+            self._set_metadata(self._ycells[place], dict(cell.metadata))
+
+    def _set_metadata(self, ycell: Any, values: dict[str, Any]) -> None:
+        cast_all(values, int, float)
+        metadata = ycell.get("metadata")
+        if not isinstance(metadata, Map):
+            ycell["metadata"] = Map(values)
+            return
+        old = metadata.to_py() or {}
+        for name in old.keys() - values.keys():
+            del metadata[name]
+        for name, value in values.items():
+            if name not in old or old[name] != value:
+                metadata[name] = value
+
+
+def _plain(metadata: Any) -> dict[str, Any]:
+    values = dict(metadata.to_py() or {}) if isinstance(metadata, Map) else dict(metadata or {})
+    if values:
+        cast_all(values, float, int)  # Yjs knows no integers
+    return values
+
+
+class LiveNotebooks:
+    """All notebooks that editors use, each once.
+
+    Args:
+        app: the running server.
+    """
+
+    def __init__(self, app: ServerApp) -> None:
+        self.app = app
+        self._notebooks: dict[str, LiveNotebook] = {}
+
+    async def open(self, path: str) -> LiveNotebook:
+        """Return a notebook; hold it (:meth:`LiveNotebook.held`) before you wait for anything else.
+
+        Raises:
+            NoNotebook: there is none.
+            HTTPError: its file cannot be read.
+        """
+        room = await room_of(self.app, path)
+        for room_id, notebook in list(self._notebooks.items()):
+            if not notebook.is_open:
+                notebook.close()
+                del self._notebooks[room_id]
+        if room.room_id not in self._notebooks:
+            self._notebooks[room.room_id] = LiveNotebook(self.app, room)
+        return self._notebooks[room.room_id]

@@ -1,0 +1,179 @@
+"""One file, or one notebook, and its site: makes requests of what is known, and remembers what was answered."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ...errors import NotebookError
+from .refusals import Refusal
+from .sites import Place
+from .source import Source, create, replace
+from .state import NOTHING, Known, Memory
+from .terminal import complain
+from .transport import Connection
+from .wording import text_of
+
+if TYPE_CHECKING:
+    from .events import Event
+    from .source import Signature
+
+_Answer = TypeVar("_Answer")
+_HEAD = 4096
+_NAMES_NOTEBOOK = re.compile(r"notebook\s*[:=][^\n]*")
+
+
+class Session:
+    """What the commands do with one file.
+
+    Args:
+        place: where the file is pushed to.
+        connection: to its site.
+        path: the file's absolute path; empty for none.
+        source: the file as it was read; None where it is not, or need not be.
+        notebook: the notebook, where the user names it.
+        force: the side that the command takes is right, and nothing is a conflict.
+    """
+
+    def __init__(
+        self,
+        place: Place,
+        connection: Connection,
+        path: str,
+        source: Source | None,
+        *,
+        notebook: str = "",
+        force: bool = False,
+    ) -> None:
+        self.connection = connection
+        self.source = source
+        self.path = path
+        self._place = place
+        self._notebook = notebook
+        self._force = force
+        self._memory = Memory(place.site.notebooks, path) if path else None
+        self.known = self._remembered()
+
+    def sync(self, *, take: bool = False) -> dict[str, Any]:
+        """Push the file.
+
+        Args:
+            take: the answer shall hold what the file lacks.
+        """
+        answer = self.ask("", take=True) if take else self.ask("")
+        self.remember(answer)
+        return answer
+
+    def pull(self) -> tuple[dict[str, Any], Signature | None]:
+        """Write what the notebook has into the file; return the answer, and what the file has if it was written.
+
+        Raises:
+            FileTrouble: the file was saved meanwhile, or cannot be written; nothing was changed.
+        """
+        answer = self.ask("pull")
+        text = text_of(answer, "text")
+        written = None
+        if self.source is None:
+            written = create(self.path, text)
+        elif text != self.source.text:
+            written = replace(self.source, text)
+        self.remember(answer)
+        return answer, written
+
+    def take(self, answer: Mapping[str, Any]) -> Signature | None:
+        """Write what a sync's answer has for the file, if it has something; see :meth:`pull`."""
+        if self.source is None or "text" not in answer:
+            return None
+        text = text_of(answer, "text")
+        written = replace(self.source, text) if text != self.source.text else None
+        self.remember({**answer, "rev": text_of(answer, "text_rev")})
+        return written
+
+    def pair(self) -> dict[str, Any]:
+        """Have what is missing of file and notebook made; return the answer."""
+        answer = self.ask("pair")
+        if self.source is None:
+            create(self.path, text_of(answer, "text"))
+        self.remember(answer)
+        return answer
+
+    def ask(self, verb: str, **more: Any) -> dict[str, Any]:
+        """Send a request; raises as :meth:`Connection.post`."""
+        return self._anew(lambda: self.connection.post(verb, {**self._fields(), **more}))
+
+    def status(self) -> dict[str, Any]:
+        """Return the notebook's state; raises as :meth:`Connection.post`."""
+        return self._anew(lambda: self.connection.status(self._query()))
+
+    def events(self, verb: str, **more: Any) -> Iterator[Event]:
+        """Yield what a request's answer streams; raises as :meth:`Connection.events`."""
+
+        def begin() -> tuple[Event | None, Iterator[Event]]:
+            events = self.connection.events(verb, {**self._fields(), **more})
+            return next(events, None), events  # only now the request is sent
+
+        first, events = self._anew(begin)
+        if first is not None:
+            yield first
+            yield from events
+
+    def remember(self, answer: Mapping[str, Any]) -> None:
+        """Remember the notebook and version of an answer for the next command."""
+        known = Known(notebook=text_of(answer, "notebook"), rev=text_of(answer, "rev"), hints=self._hints())
+        before, self.known = self.known, known
+        if self._memory is None or known == before:
+            return
+        try:
+            self._memory.write(known)
+        except (NotebookError, OSError) as error:
+            complain(f"pyramid-notebook: The version of {known.notebook!r} could not be remembered: {error}")
+
+    def _fields(self) -> dict[str, Any]:
+        found: dict[str, Any] = {
+            "file": self._place.file,
+            "notebook": self._notebook or self.known.notebook,
+            "mapping": self._place.mapping,
+            "force": self._force,
+        }
+        if self.source:
+            found["rev"] = self.known.rev
+        fields = {name: value for name, value in found.items() if value}
+        return {**fields, "text": self.source.text} if self.source else fields
+
+    def _query(self) -> dict[str, str]:
+        if notebook := self._notebook or self.known.notebook:
+            return {"notebook": notebook}
+        mapping = {"mapping": json.dumps(self._place.mapping)} if self._place.mapping else {}
+        return {"file": self._place.file, **mapping}
+
+    def _hints(self) -> str:
+        """Return what says, on this side, which notebook is the file's: where that changes, it is matched anew."""
+        named = _NAMES_NOTEBOOK.findall(self.source.text[:_HEAD]) if self.source else []
+        return json.dumps([self._place.mapping, named])
+
+    def _remembered(self) -> Known:
+        known = self._memory.read() if self._memory else NOTHING
+        is_another = bool(self._notebook) and self._notebook != known.notebook
+        is_outdated = self.source is not None and not self._notebook and known.hints != self._hints()
+        return NOTHING if is_another or is_outdated else known
+
+    def _anew(self, ask: Callable[[], _Answer]) -> _Answer:
+        """Ask, and once more without what is remembered if the site knows it no longer."""
+        while True:
+            try:
+                return ask()
+            except Refusal as refusal:
+                if not self._forgets(refusal):
+                    raise
+
+    def _forgets(self, refusal: Refusal) -> bool:
+        known = self.known
+        if refusal.reason == "notebook" and refusal.status == 404 and known.notebook and not self._notebook:
+            self.known = NOTHING
+            if self._memory:
+                self._memory.forget()
+        elif refusal.reason == "unknown-rev" and known.rev:
+            self.known = Known(notebook=known.notebook, hints=known.hints)
+        return self.known != known
