@@ -2,12 +2,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check clean browser postgresql
+.PHONY: demo test check clean browser postgresql editors
 
 demo: $(VENV)/.demo  ## Set up and run the demo site on http://localhost:9999
 	$(BIN)/pserve pyramid_notebook/demo/development.ini
 
-test: $(VENV)/.test browser postgresql  ## Set up and run all checks and tests
+test: $(VENV)/.test browser postgresql editors  ## Set up and run all checks and tests
 	$(MAKE) check
 	$(BIN)/python -m pytest
 
@@ -44,6 +44,12 @@ postgresql:
 	echo "create_main_cluster = false" >> $(POSTGRESQL_SETTING) && \
 	apt-get install -y -qq --no-install-recommends postgresql; \
 	code=$$?; mv $(POSTGRESQL_SETTING).before $(POSTGRESQL_SETTING); exit $$code
+
+EDITORS := vim neovim emacs-nox kakoune
+editors:
+	@command -v vim >/dev/null && command -v nvim >/dev/null && command -v emacs >/dev/null && command -v kak >/dev/null && exit 0; \
+	if [ "$$(id -u)" = 0 ]; then apt-get update -qq && apt-get install -y -qq --no-install-recommends $(EDITORS); \
+	else echo "The tests of the editors need them. Type: sudo apt-get install $(EDITORS)"; exit 1; fi
 
 clean:  ## Remove the virtual environment
 	rm -rf $(VENV)

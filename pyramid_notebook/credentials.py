@@ -11,8 +11,8 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import NamedTuple
 
 from .errors import CredentialsUnreadable, UnsafePath
 from .files import locked, private_folder, read_private, write_private
@@ -21,8 +21,7 @@ _VERSION = 1
 _LOCK_SECONDS = 10
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Credential:
+class Credential(NamedTuple):  # dataclasses would take as long to load as all of this
     """What a program needs to use one site.
 
     Attributes:
@@ -35,11 +34,15 @@ class Credential:
     """
 
     site: str
-    token: str = field(repr=False)
+    token: str
     user: str = ""
     notebooks: str = ""
     scope: str = ""
     expires: float = 0.0
+
+    def __repr__(self) -> str:
+        """Return what may be shown: not the token."""
+        return f"Credential(site={self.site!r}, user={self.user!r}, scope={self.scope!r}, expires={self.expires!r})"
 
 
 def default_path() -> Path:
@@ -88,7 +91,7 @@ class CredentialFile:
             values = json.loads(text)
             if values["version"] != _VERSION:
                 raise CredentialsUnreadable(f"{self.path} was written by another version of this program.")
-            known = {item.name for item in fields(Credential)}
+            known = set(Credential._fields)
             found = [Credential(**{name: entry[name] for name in known & set(entry)}) for entry in values["sites"]]
         except (ValueError, TypeError, KeyError):
             message = f"{self.path} does not hold credentials. Delete it, and sign in again."
@@ -121,5 +124,5 @@ class CredentialFile:
         with locked(self.path.with_suffix(".lock"), timeout=_LOCK_SECONDS):
             credentials = self.read()
             yield credentials
-            values = {"version": _VERSION, "sites": [asdict(credential) for credential in credentials.values()]}
+            values = {"version": _VERSION, "sites": [credential._asdict() for credential in credentials.values()]}
             write_private(self.path, json.dumps(values, indent=2) + "\n")

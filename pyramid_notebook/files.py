@@ -9,16 +9,14 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import shutil
 import stat
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .errors import UnsafePath
-from .record import SCRATCH_PREFIX
+from .names import SCRATCH_PREFIX
 
 _RETRY_SECONDS = 0.02
 _SHORT_TEMPORARY_FOLDER = "/tmp"  # noqa: S108 - mkdtemp makes it safe
@@ -59,6 +57,8 @@ def write_private(path: Path, text: str) -> None:
         path: a file in a folder of ours.
         text: its new text, written as UTF-8.
     """
+    import tempfile  # who only reads need not wait for it
+
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogatepass", newline="") as file:
@@ -170,6 +170,8 @@ def tail(path: Path, *, lines: int = 20) -> str:
 def make_scratch() -> Path:
     """Make the folder of one launch for its sockets, 0700, with a short path."""
     # a socket's path has at most 107 bytes (unix(7)); those of kernels take up to 60 below their folder
+    import tempfile
+
     folder = tempfile.gettempdir()
     short = folder if len(os.fsencode(folder)) <= 32 else _SHORT_TEMPORARY_FOLDER
     return Path(tempfile.mkdtemp(prefix=SCRATCH_PREFIX, dir=short))
@@ -181,9 +183,13 @@ def remove_scratch(path: Path) -> None:
         status = path.lstat()
     except OSError:
         return
+    import tempfile
+
     places = {os.path.realpath(place) for place in (tempfile.gettempdir(), _SHORT_TEMPORARY_FOLDER)}
     # Jupyter adds the sticky bit to its runtime folder
     is_private = stat.S_ISDIR(status.st_mode) and stat.S_IMODE(status.st_mode) & 0o777 == 0o700
     is_named = path.name.startswith(SCRATCH_PREFIX) and os.path.realpath(path.parent) in places
     if is_private and is_named and status.st_uid == os.geteuid():
+        import shutil
+
         shutil.rmtree(path, ignore_errors=True)

@@ -11,6 +11,8 @@ from __future__ import annotations
 import hashlib
 import re
 
+#: How the name of a launch's folder for sockets begins.
+SCRATCH_PREFIX = "pnb-"
 _PLAIN = re.compile(r"[a-z0-9][a-z0-9._-]*", re.ASCII)
 _UNSAFE = re.compile(r"[^a-z0-9]+")
 _PLAIN_LENGTH = 48

@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import PurePosixPath
 from typing import Any
 
+from .names import SCRATCH_PREFIX
+
 #: Header that carries the per-launch secret from the door to the user server.
 SECRET_HEADER = "X-Pyramid-Notebook-Secret"  # noqa: S105 - the name of the header, not a secret
 #: Header field in which the door names the token that let a request pass; absent for one of the site's session.
@@ -20,9 +22,6 @@ TOKEN_HEADER = "X-Pyramid-Notebook-Token"  # noqa: S105
 
 #: Environment variable that every process of one user server inherits; its value is the record's ``launch_id``.
 LAUNCH_VARIABLE = "PYRAMID_NOTEBOOK_LAUNCH"
-
-#: How the name of a launch's folder for sockets begins.
-SCRATCH_PREFIX = "pnb-"
 
 _LAUNCH_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
 

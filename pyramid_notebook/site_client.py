@@ -7,11 +7,9 @@ for sites on the same machine only.
 from __future__ import annotations
 
 import http.client
-import ipaddress
 import json
 import re
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlencode, urlsplit
 
 from .errors import SiteError, SiteUnreachable
@@ -29,8 +27,7 @@ _PATH_MARKS = "/%:@!$&'()*+,;="
 _PORTS = {"http": 80, "https": 443}
 
 
-@dataclass(frozen=True, slots=True)
-class SiteAnswer:
+class SiteAnswer(NamedTuple):
     """What a site has answered.
 
     Attributes:
@@ -40,8 +37,12 @@ class SiteAnswer:
     """
 
     status: int
-    values: dict[str, Any] = field(repr=False)
+    values: dict[str, Any]
     location: str = ""
+
+    def __repr__(self) -> str:
+        """Return what may be shown: the values may hold a token."""
+        return f"SiteAnswer(status={self.status}, location={self.location!r})"
 
     def text(self, name: str) -> str:
         """Return one of the values, which must be a text.
@@ -66,8 +67,7 @@ class SiteAnswer:
         return shown(told) if isinstance(told, str) else f"HTTP status {self.status}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoints:
+class Endpoints(NamedTuple):
     """Where a site is asked.
 
     Attributes:
@@ -257,6 +257,8 @@ def _host(url: str) -> str:
             return ""
         host = parts.hostname or ""
         if ":" in host:
+            import ipaddress
+
             return str(ipaddress.IPv6Address(host))
         # IDNA turns other dots, and letters of other widths, into those of ASCII
         host = host.encode("idna").decode("ascii").lower().rstrip(".")
@@ -269,6 +271,10 @@ def is_local(host: str) -> bool:
     """Tell whether a host is this machine, by its name or address alone."""
     if host == "localhost":
         return True
+    if host[-1:].isalpha() and ":" not in host:  # no number
+        return False
+    import ipaddress  # most hosts have names
+
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

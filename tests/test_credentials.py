@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import stat
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,7 +22,7 @@ ONE = Credential(
     scope="sync run:reports/*.ipynb",
     expires=1_800_000_000.5,
 )
-TWO = replace(ONE, site="https://two.example/notebook", token="pnb_two")
+TWO = ONE._replace(site="https://two.example/notebook", token="pnb_two")
 
 
 @pytest.fixture
@@ -48,7 +47,7 @@ def test_each_site_has_its_own_credential(file):
 
 
 def test_a_new_credential_takes_the_place_of_the_old_one(file):
-    new = replace(ONE, token="pnb_new")
+    new = ONE._replace(token="pnb_new")
     file.save(ONE)
     file.save(new)
     assert file.read() == {ONE.site: new}
@@ -58,7 +57,7 @@ def test_only_what_was_meant_is_forgotten(file):
     file.save(ONE)
     file.save(TWO)
     file.forget(ONE)
-    file.forget(replace(TWO, token="pnb_older"))
+    file.forget(TWO._replace(token="pnb_older"))
     assert file.read() == {TWO.site: TWO}
 
 
@@ -113,7 +112,7 @@ def test_what_a_later_version_adds_to_a_credential_is_not_looked_at(file):
 
 
 def test_programs_that_sign_in_at_once_lose_nothing(file):
-    credentials = [replace(ONE, site=f"https://{number}.example") for number in range(20)]
+    credentials = [ONE._replace(site=f"https://{number}.example") for number in range(20)]
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda credential: CredentialFile(file.path).save(credential), credentials))
     assert set(file.read().values()) == set(credentials)

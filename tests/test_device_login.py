@@ -9,7 +9,6 @@ import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -476,7 +475,7 @@ def test_what_a_site_gives_instead_of_a_token_is_not_kept(laptop, token):
 def test_a_token_that_cannot_be_sent_does_not_keep_the_others_from_being_revoked(laptop, site):
     assert sign_in(laptop, site)[0] == 0
     good = laptop.credentials.find(f"{site.url}/notebook")
-    laptop.credentials.save(replace(good, site="http://localhost:1/notebook", token="pnb_x\ny"))
+    laptop.credentials.save(good._replace(site="http://localhost:1/notebook", token="pnb_x\ny"))
     code, output, errors = laptop.run("logout", "--all")
     assert (code, errors) == (1, "")
     assert f"Signed out of {site.url}/notebook." in output

@@ -6,6 +6,7 @@ Import this module late: it loads Jupyter.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -21,6 +22,8 @@ from .saving import Saving
 
 #: Exit code after the dead-man switch.
 IDLE_EXIT_CODE = 66
+#: A thread that saves or merges lets the event loop go on after so long (5 ms are usual).
+_SWITCH_SECONDS = 0.001
 
 
 class NotebookServerApp(ServerApp):
@@ -63,6 +66,7 @@ def run(
     for name in ("config", "data", "ipython"):
         private_folder(folder.runtime / name)
     os.environ.update(environment(folder, record.scratch))
+    sys.setswitchinterval(_SWITCH_SECONDS)
     record = replace(record, port=port, socket="" if port else f"{record.scratch}/s")
     app = NotebookServerApp.instance(config=server_config(options, folder, record))
     ended: list[str] = []

@@ -9,23 +9,77 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import sqlite3
 import tempfile
-from asyncio import to_thread
+from asyncio import get_running_loop
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 from jupyter_server.services.contents.fileio import FileManagerMixin
 from jupyter_server.services.contents.largefilemanager import AsyncLargeFileManager
+from nbformat import from_dict
+from nbformat.sign import NotebookNotary
+from tornado.web import HTTPError
 
 
 class AtomicFileManager(AsyncLargeFileManager):
     """Jupyter's default contents manager, but that a reader sees the old content of a file or the new one."""
 
-    async def _save_notebook(self, os_path: str, nb: Any, capture_validation_error: Any = None) -> None:
-        """Write a notebook in a thread, with all that waits for the disk."""
-        await to_thread(FileManagerMixin._save_notebook, self, os_path, nb, capture_validation_error)
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        # one thread: the database of signatures wants to be used in the one that has opened it
+        self._writer = ThreadPoolExecutor(1, "notebook-writer")
+        self._signer: Any = None
+
+    async def save(self, model: dict[str, Any], path: str = "") -> dict[str, Any]:
+        """Save a file; a notebook is checked, signed and written in a thread, which for a long one takes a while.
+
+        Args:
+            model: as in Jupyter's contents API.
+            path: of the file.
+
+        Raises:
+            HTTPError: it cannot be saved.
+        """
+        own: Any = self  # whose methods have no types
+        if model.get("type") != "notebook" or "content" not in model:
+            return await super().save(model, path)  # type: ignore[no-any-return, no-untyped-call]
+        path = path.strip("/")
+        own.run_pre_save_hooks(model=model, path=path)
+        os_path = own._get_os_path(path)
+        faults: dict[str, Any] = {}
+        try:
+            await get_running_loop().run_in_executor(self._writer, self._write, model["content"], os_path, faults)
+            if not await own.checkpoints.list_checkpoints(path):
+                await own.create_checkpoint(path)
+        except HTTPError:
+            raise
+        except Exception as error:
+            self.log.exception("%s could not be saved", path)
+            raise HTTPError(500, f"Unexpected error while saving file: {path} {error}") from error
+        own.validate_notebook_model(model, validation_error=faults)
+        saved: dict[str, Any] = await own.get(path, content=False)
+        if model.get("message"):
+            saved["message"] = model["message"]
+        own.run_post_save_hooks(model=saved, os_path=os_path)
+        own.emit(data={"action": "save", "path": path})
+        return saved
+
+    def _write(self, content: Any, os_path: str, faults: dict[str, Any]) -> None:
+        notebook: Any = from_dict(content)  # type: ignore[no-untyped-call]
+        self._signer = self._signer or NotebookNotary(parent=self)  # type: ignore[no-untyped-call]
+        try:
+            if self._signer.check_cells(notebook):
+                self._signer.sign(notebook)
+            else:
+                self.log.warning("Notebook %s is not trusted", os_path)
+        except sqlite3.Error:  # the next one opens the database anew
+            self._signer = None
+            self.log.warning("%s could not be signed", os_path, exc_info=True)
+        FileManagerMixin._save_notebook(self, os_path, notebook, faults)
 
     @contextmanager
     def atomic_writing(

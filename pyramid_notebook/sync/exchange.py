@@ -271,7 +271,7 @@ def _news(
     script: Script, merged: Merge, live: Sequence[Cell], *, is_applied: bool
 ) -> tuple[dict[str, Any], tuple[Cell, ...], tuple[Cell, ...]]:
     """Return what an editor is told of a merge, what its file should hold, and the version that this comes from."""
-    taken = take_over(merged, live, is_applied=is_applied)
+    taken = take_over(merged, [cell.cell for cell in script.cells], live, is_applied=is_applied)
     lines = {id(cell.cell): cell.first_line for cell in script.cells}
     answer = {
         "cells": [

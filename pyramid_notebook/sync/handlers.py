@@ -76,7 +76,8 @@ class SyncHandler(APIHandler):
                 values["candidates"] = list(error.candidates)
             self._fail(error.status, values)
         except HTTPError as error:
-            self._fail(error.status_code, {"reason": "jupyter", "message": str(error.log_message or error.reason)})
+            message = str(error.log_message or error.reason).replace(f"{self.sync.exchange.finder.folder}/", "")
+            self._fail(error.status_code, {"reason": "jupyter", "message": message})
         except Exception:
             self.log.exception("A request of an editor failed")
             self._fail(500, {"reason": "error", "message": "The notebook server failed; its log says how."})
