@@ -113,6 +113,6 @@ def test_line_ends_and_a_mark_of_a_file_stay(editor: Editor) -> None:
 
 def test_polling_the_status_is_no_activity(editor: Editor) -> None:
     editor.pair(script("a = 1"))
-    before = editor.daemon.status()["idle"]
+    before = wait_until(lambda: editor.daemon.status()["idle"], "the kernel has started")
     ask_for(editor.daemon, "GET", f"sync/status?notebook={editor.notebook}")
     assert editor.daemon.status()["idle"] >= before
