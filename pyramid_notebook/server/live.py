@@ -7,8 +7,8 @@ cell of a long notebook takes tens of milliseconds, so what was read is kept, an
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from jupyter_server.serverapp import ServerApp
@@ -19,12 +19,24 @@ from pycrdt import Map
 from ..sync.cells import Cell, CellType
 from ..sync.merge import Change
 from ..sync.merge.plan import Delete, Edit, Insert, Operation
-from .collaboration import leave, open_rooms, room_of, split_room, stay
+from .collaboration import (
+    ROOM_EVENTS,
+    extension,
+    leave,
+    missing_names,
+    open_rooms,
+    room_of,
+    split_room,
+    stay,
+)
 
 #: Who has made a change, as observers of the shared document are told (Yjs, transaction origin).
 ORIGIN = "pyramid-notebook"
 _CHUNK = 100  # cells that are read before others get a turn, about 5 ms
 _TYPES = frozenset(CellType)
+_OF_RUNS = frozenset(("outputs", "execution_count", "execution_state"))
+#: Is told of a notebook, the id of a cell that a page has run in it, and its text then.
+OnRun = Callable[["LiveNotebook", str, str], None]
 
 
 class LiveNotebook:
@@ -33,10 +45,13 @@ class LiveNotebook:
     Args:
         app: the running server.
         room: of the notebook, loaded.
+        on_run: called when a page has run a cell well.
     """
 
-    def __init__(self, app: ServerApp, room: Any) -> None:
+    def __init__(self, app: ServerApp, room: Any, on_run: OnRun = lambda notebook, cell_id, source: None) -> None:
         self.app = app
+        self._on_run = on_run
+        self._is_ours = False
         self.room = room
         self.lock = asyncio.Lock()  # one request of an editor after the other
         self._view = YNotebook(room.ydoc)
@@ -113,10 +128,15 @@ class LiveNotebook:
         count = None if ycell is None else ycell.get("execution_count")
         return None if count is None else int(count)
 
-    def transaction(self) -> AbstractContextManager[Any]:
-        """Return a context in which changes to the document become one."""
-        transaction: AbstractContextManager[Any] = self._view.ydoc.transaction(origin=ORIGIN)
-        return transaction
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Make changes to the document one; those of pages are not made like this."""
+        was_ours, self._is_ours = self._is_ours, True
+        try:
+            with self._view.ydoc.transaction(origin=ORIGIN):
+                yield
+        finally:
+            self._is_ours = was_ours
 
     def apply(self, operations: Sequence[Operation]) -> None:
         """Change cells, all in one step.
@@ -176,13 +196,24 @@ class LiveNotebook:
             if not event.path:
                 self._shift(event.delta)
             elif len(event.path) == 1:
-                if not event.keys.keys() <= {"outputs", "execution_count", "execution_state"}:
+                if not event.keys.keys() <= _OF_RUNS:
                     changed.append(event.path[0])
+                if "execution_count" in event.keys and not self._is_ours:
+                    asyncio.get_running_loop().call_soon(self._note_run, event.path[0], self._version)
             elif event.path[1] != "outputs":
                 changed.append(event.path[0])
         for place in changed:  # paths are those after all events
             self._cells[place] = None
             self._version += 1
+
+    def _note_run(self, place: int, version: int) -> None:
+        """Tell that a page has run a cell; where it lies elsewhere by now, nobody knows what ran."""
+        if version != self._version:
+            return
+        ycell = self._ycells[place]
+        failed = any(output.get("output_type") == "error" for output in ycell.get("outputs") or ())
+        if ycell.get("execution_count") is not None and not failed:
+            self._on_run(self, str(ycell.get("id")), str(ycell["source"]))
 
     def _shift(self, delta: Sequence[dict[str, Any]]) -> None:
         self._version += 1
@@ -267,15 +298,20 @@ def _plain(metadata: Any) -> dict[str, Any]:
 
 
 class LiveNotebooks:
-    """All notebooks that editors use, each once.
+    """All notebooks that are open, each once.
 
     Args:
         app: the running server.
+        on_run: called when a page has run a cell well.
     """
 
-    def __init__(self, app: ServerApp) -> None:
+    def __init__(self, app: ServerApp, on_run: OnRun = lambda notebook, cell_id, source: None) -> None:
         self.app = app
+        self._on_run = on_run
         self._notebooks: dict[str, LiveNotebook] = {}
+        if extension(app) is not None and not missing_names():
+            events = app.web_app.settings["event_logger"]
+            events.add_listener(schema_id=ROOM_EVENTS, listener=self._on_room_event)
 
     async def open(self, path: str) -> LiveNotebook:
         """Return a notebook; hold it (:meth:`LiveNotebook.held`) before you wait for anything else.
@@ -285,10 +321,17 @@ class LiveNotebooks:
             HTTPError: its file cannot be read.
         """
         room = await room_of(self.app, path)
+        self._look()
+        return self._notebooks[room.room_id]
+
+    async def _on_room_event(self, logger: Any, schema_id: str, data: dict[str, Any]) -> None:
+        self._look()
+
+    def _look(self) -> None:
         for room_id, notebook in list(self._notebooks.items()):
             if not notebook.is_open:
                 notebook.close()
                 del self._notebooks[room_id]
-        if room.room_id not in self._notebooks:
-            self._notebooks[room.room_id] = LiveNotebook(self.app, room)
-        return self._notebooks[room.room_id]
+        for room_id, room in open_rooms(self.app).items():
+            if room_id not in self._notebooks and room.file_type == "notebook":
+                self._notebooks[room_id] = LiveNotebook(self.app, room, self._on_run)

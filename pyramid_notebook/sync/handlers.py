@@ -51,7 +51,7 @@ class EditorSync:
         """
         prepare_focus(app)
         execution = Execution(app)
-        exchange = Exchange(app, LiveNotebooks(app), saving, Ancestors(folder))
+        exchange = Exchange(app, LiveNotebooks(app, execution.note_run), saving, Ancestors(folder))
         return cls(exchange, Pairing(app, exchange), Running(exchange, execution), execution)
 
     async def close(self) -> None:

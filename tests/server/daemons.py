@@ -207,6 +207,16 @@ class Document:
         text.insert(len(text), source)
         self._connection.send_binary(create_update_message(self._doc.get_update(before)))
 
+    def show_run(self, cell: int, count: int, output: dict[str, Any] | None = None) -> None:
+        """Do what a page does when the kernel has run a cell."""
+        before = self._doc.get_state()
+        with self._doc.transaction():
+            ycell = self._notebook.ycells[cell]
+            if output is not None:
+                ycell["outputs"].append(output)
+            ycell["execution_count"] = float(count)
+        self._connection.send_binary(create_update_message(self._doc.get_update(before)))
+
 
 @contextmanager
 def daemon_in(path: Path, **arguments: Any) -> Iterator[Daemon]:

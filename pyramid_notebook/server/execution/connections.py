@@ -80,11 +80,16 @@ class Connections:
         self._drop(kernel_id)
         changed = partial(self._watcher.display_changed, kernel_id)
         connection = self._connections[kernel_id] = KernelConnection(kernel, self._context, changed)
+        self.watch(kernel_id)
+        return connection
+
+    def watch(self, kernel_id: str) -> None:
+        """Tell when a kernel dies, also if nobody is connected to it."""
+        kernel: Any = self._app.kernel_manager.get_kernel(kernel_id)
         if self._watched.get(kernel_id) is not kernel:
             self._watched[kernel_id] = kernel
             for event in ("restart", "dead"):
                 kernel.add_restart_callback(partial(self._ended, kernel_id, "died", _DIED), event)
-        return connection
 
     def _drop(self, kernel_id: str) -> None:
         connection = self._connections.pop(kernel_id, None)

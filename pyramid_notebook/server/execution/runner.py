@@ -34,6 +34,7 @@ class Execution:
     def __init__(self, app: ServerApp) -> None:
         self._app = app
         self._lanes: list[Lane] = []
+        self._notes: set[asyncio.Task[None]] = set()
         self._starting: dict[str, asyncio.Task[str]] = {}
         self._connections = Connections(app, self)
 
@@ -44,13 +45,29 @@ class Execution:
             notebook: that holds the cells; it is kept open until the run ends.
             cells: ids, in the order in which they shall run.
         """
-        lane = self._lane(notebook.path)
-        if lane is None:
-            lane = Lane(notebook, self._connect, self._interrupt)
-            self._lanes.append(lane)
         run = Run(cells)
-        lane.add(notebook, run)
+        self._own_lane(notebook).add(notebook, run)
         return run
+
+    def note_run(self, notebook: LiveNotebook, cell_id: str, source: str) -> None:
+        """Note that a page has run a cell well.
+
+        Args:
+            notebook: that holds the cell.
+            cell_id: of the cell.
+            source: its text then.
+        """
+        task = asyncio.create_task(self._note_run(notebook, cell_id, source))
+        self._notes.add(task)
+        task.add_done_callback(self._notes.discard)
+
+    async def _note_run(self, notebook: LiveNotebook, cell_id: str, source: str) -> None:
+        kernel_id = await kernel_id_of(self._app, notebook.path)
+        if kernel_id and kernel_id in self._app.kernel_manager:
+            self._connections.watch(kernel_id)
+            lane = self._own_lane(notebook)
+            lane.use(kernel_id)
+            lane.ran[cell_id] = source
 
     async def interrupt(self, path: str) -> None:
         """Interrupt a notebook's kernel, and end our runs there.
@@ -94,7 +111,7 @@ class Execution:
         return lane.states if lane else {}
 
     def ran(self, path: str) -> dict[str, str]:
-        """Return the text of each cell of a notebook that we have run well in its kernel, as it was then."""
+        """Return the text of each cell of a notebook that ran well in its kernel, as it was then."""
         lane = self._lane(path)
         return dict(lane.ran) if lane else {}
 
@@ -130,6 +147,13 @@ class Execution:
             if lane.kernel_id == kernel_id and display_id in lane.displays:
                 with surviving("Changing a display"), lane.notebook.transaction():
                     lane.displays.update(lane.notebook, display_id, content)
+
+    def _own_lane(self, notebook: LiveNotebook) -> Lane:
+        lane = self._lane(notebook.path)
+        if lane is None:
+            lane = Lane(notebook, self._connect, self._interrupt)
+            self._lanes.append(lane)
+        return lane
 
     def _lane(self, path: str) -> Lane | None:
         return next((lane for lane in self._lanes if lane.notebook.path == path), None) if path else None

@@ -91,6 +91,7 @@ def test_an_error_is_told_and_the_rest_does_not_run(editor: Editor) -> None:
     assert answer["status"] == "error"
     assert [cell["state"] for cell in answer["cells"]] == ["ok", "error", "aborted"]
     assert answer["cells"][1]["error"]["ename"] == "ZeroDivisionError"
+    assert [cell["stale"] for cell in editor.status()["cells"]] == [False, True, True]
 
 
 def test_what_did_not_change_since_it_ran_is_not_stale(editor: Editor) -> None:
@@ -102,6 +103,17 @@ def test_what_did_not_change_since_it_ran_is_not_stale(editor: Editor) -> None:
     assert len(answer["cells"]) == 1
     editor.ask("restart")
     assert [cell["stale"] for cell in editor.status()["cells"]] == [True, True, True]
+
+
+def test_what_ran_in_a_page_is_not_stale_either(editor: Editor) -> None:
+    editor.pair(TEXT)
+    editor.run(TEXT, what="line", line=1)
+    with editor.daemon.document(editor.notebook) as page:
+        page.show_run(1, 7)
+        wait_until(lambda: not editor.status()["cells"][1]["stale"], "the page's run is known")
+        page.show_run(2, 8, output={"output_type": "error", "ename": "E", "evalue": "", "traceback": []})
+        wait_until(lambda: editor.status()["cells"][2]["execution_count"] == 8, "the other run is known")
+    assert [cell["stale"] for cell in editor.status()["cells"]] == [False, False, True]
 
 
 def test_without_waiting_the_answer_comes_at_once_and_the_run_goes_on(editor: Editor) -> None:
