@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from pyramid_notebook.sync.cells import Cell, CellType
-from pyramid_notebook.sync.merge import Change, ConflictKind, Merge, merge, plan, similarity
+from pyramid_notebook.sync.merge import Change, ConflictKind, Merge, merge, plan, similarity, take_over
 from pyramid_notebook.sync.merge.align import align, is_version_of
 from pyramid_notebook.sync.merge.contents import HOUSEKEEPING
 from pyramid_notebook.sync.merge.lines import merge_text
@@ -310,6 +310,18 @@ def test_the_editor_is_told_what_to_take_over() -> None:
     merged = merge(base, file(LOAD, PLOT, SUM), live)
     assert [found.changed_mine for found in merged.cells] == [frozenset(), {Change.NEW}, frozenset()]
     assert merged.deleted_mine == (1,) and merged.changes_mine and not merged.changes_live
+
+
+@pytest.mark.parametrize("is_applied", [True, False])
+def test_a_file_that_takes_over_keeps_the_cell_that_it_changed_and_the_notebook_has_no_more(is_applied: bool) -> None:
+    base, mine = notebook(LOAD, PLOT, SUM), file(LOAD, PLOT + "\nshow()", SUM)
+    live = [base[0], base[2]]
+    merged = merge(base, mine, live)
+    taken = take_over(merged, mine, live, is_applied=is_applied)
+    assert [cell.source for cell in taken.file] == [LOAD, PLOT + "\nshow()", SUM]
+    assert [cell.source for cell in taken.base] == [LOAD, PLOT, SUM]
+    (conflict,) = merge(taken.base, taken.file, live).conflicts
+    assert (conflict.kind, conflict.id) == (ConflictKind.DELETED_IN_NOTEBOOK, "id-1")
 
 
 def test_ids_given_anew_lose_no_edit_of_the_editor() -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count
+from typing import Literal
 
 import pytest
 
 from pyramid_notebook.sync.cells import Cell, CellType
-from pyramid_notebook.sync.merge import Merge, merge, plan
+from pyramid_notebook.sync.merge import Merge, merge, plan, take_over
 
-from .random_edits import KINDS, Writer, applied, tags, tokens, without_ids
+from .random_edits import KINDS, Writer, applied, contents, tags, tokens, without_ids
 
 #: What both sides do, for so many random notebooks each.
 MIXES = {
@@ -21,6 +22,8 @@ MIXES = {
     "everything": KINDS,
 }
 ROUNDS = 1000
+#: Sequences of everything, both sides at once, in which file and notebook agree in the end.
+SEQUENCES = 10_000
 SIZES = (0, 1, 2, 3, 5, 8, 12)
 
 
@@ -103,6 +106,50 @@ def check_deletions(base: list[Cell], mine: list[Cell], live: list[Cell], merged
     told = [conflict.live for conflict in merged.conflicts if conflict.live]
     assert (tokens(base) - tokens(mine)) & tokens(result) <= tokens(told)
     assert len({cell.id for cell in result}) == len(result)
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_ten_thousand_sequences_of_everything_on_both_sides_end_with_equal_contents(part: int) -> None:
+    """As an editor does it: push, take over what comes back, and end the conflicts, one way or the other."""
+    for seed in range(part * SEQUENCES // 4, (part + 1) * SEQUENCES // 4):
+        writer = Writer(seed)
+        base = writer.notebook(writer.random.choice(SIZES))
+        has_ids = seed % 2 == 0
+        mine = writer.changed(base, KINDS, writer.random.randint(1, 6), "mine" if has_ids else "")
+        live = writer.changed(base, KINDS, writer.random.randint(1, 6), "live")
+        mine = mine if has_ids else without_ids(mine)
+        merged = merge(base, mine, live, new_id=new_ids())
+        check_nothing_lost(base, mine, live, merged)
+        check_outputs(live, merged)
+        result = cells_of(merged)
+        taken = take_over(merged, mine, live, is_applied=True)
+        file = taken.file if has_ids else without_ids(taken.file)
+        assert tokens(mine) - tokens(base) <= tokens(file), seed
+        if not merged.conflicts:
+            assert contents(file) == contents(result), seed
+        again = merge(taken.base, file, result)
+        assert not again.changes_live, seed
+        assert {found.id for found in again.conflicts} == {found.id for found in merged.conflicts}, seed
+        check_ended(taken.base, file, result, "mine" if seed % 3 else "live")
+        pulled = take_over(merged, mine, live, is_applied=False)
+        file = pulled.file if has_ids else without_ids(pulled.file)
+        pushed = merge(pulled.base, file, live, new_id=new_ids())
+        check_nothing_lost(base, mine, live, pushed)
+        if not merged.conflicts:
+            assert contents(cells_of(pushed)) == contents(result), seed
+
+
+def check_ended(base: Sequence[Cell], file: Sequence[Cell], live: list[Cell], winner: Literal["mine", "live"]) -> None:
+    """Who ends all conflicts has equal contents on both sides."""
+    if winner == "live":
+        file = live
+    merged = merge(base, file, live, prefer=winner, new_id=new_ids("late-"))
+    result = cells_of(merged)
+    check_outputs(live, merged)
+    assert merged.conflicts == ()
+    taken = take_over(merged, file, live, is_applied=True)
+    assert contents(taken.file) == contents(result)
+    assert tokens(file) <= tokens(result)
 
 
 def check_settled(base: list[Cell], mine: list[Cell], live: list[Cell], merged: Merge) -> None:

@@ -141,8 +141,6 @@ class CellOutputs:
                 cell = self._cell()
                 for step in steps if cell is not None else ():
                     self._write(cell, step)
-                if cell is not None and self.count is not None and cell.get("execution_count") != self.count:
-                    cell["execution_count"] = self.count
             for step in steps:
                 self._tell(self._event(step))
         return bool(self._steps)
