@@ -57,16 +57,16 @@ def write_private(path: Path, text: str) -> None:
         path: a file in a folder of ours.
         text: its new text, written as UTF-8.
     """
-    import tempfile  # who only reads need not wait for it
-
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    # as tempfile does it, which takes a while to load, and editors wait for us
+    temporary = path.with_name(f".{path.name[:100]}.{os.urandom(8).hex()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogatepass", newline="") as file:
             os.fchmod(descriptor, 0o600)
             file.write(text)
-        Path(temporary).replace(path)
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 
