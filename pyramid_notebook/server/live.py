@@ -13,12 +13,11 @@ from typing import Any
 
 from jupyter_server.serverapp import ServerApp
 from jupyter_ydoc import YNotebook
-from jupyter_ydoc.utils import cast_all
 from pycrdt import Map
 
 from ..sync.cells import Cell, CellType
-from ..sync.merge import Change
-from ..sync.merge.plan import Delete, Edit, Insert, Operation
+from ..sync.merge.plan import Insert, Operation
+from .changes import change_cells, changed, plain
 from .collaboration import (
     ROOM_EVENTS,
     extension,
@@ -33,6 +32,7 @@ from .collaboration import (
 #: Who has made a change, as observers of the shared document are told (Yjs, transaction origin).
 ORIGIN = "pyramid-notebook"
 _CHUNK = 100  # cells that are read before others get a turn, about 5 ms
+_AT_ONCE = 50  # cells that are made without a thread, about 5 ms
 _TYPES = frozenset(CellType)
 _OF_RUNS = frozenset(("outputs", "execution_count", "execution_state"))
 #: Is told of a notebook, the id of a cell that a page has run in it, and its text then.
@@ -90,7 +90,7 @@ class LiveNotebook:
     def metadata(self) -> dict[str, Any]:
         """Of the notebook, not of its cells (nbformat 4, "Top-level structure")."""
         metadata = self._view.ydoc.get("meta", type=Map).get("metadata")
-        return _plain(metadata)
+        return plain(metadata)
 
     @property
     def kernel_name(self) -> str:
@@ -138,23 +138,31 @@ class LiveNotebook:
         finally:
             self._is_ours = was_ours
 
-    def apply(self, operations: Sequence[Operation]) -> None:
+    async def apply(self, operations: Sequence[Operation], version: int, *, at_once: bool = False) -> bool:
         """Change cells, all in one step.
 
         Args:
-            operations: planned for the cells of the current :attr:`version`.
+            operations: planned for the cells of a version.
+            version: that version.
+            at_once: let others wait as long as it takes, however many cells there are.
+
+        Returns:
+            Whether it was done; False where others have changed the notebook meanwhile, and nothing was.
         """
-        moved = [operation.live for operation in operations if isinstance(operation, Insert)]
+        document = self._view.ydoc
+        if self._version != version:
+            return False
+        if at_once or sum(isinstance(operation, Insert) for operation in operations) <= _AT_ONCE:
+            with self.transaction():
+                change_cells(self._view, operations)
+            return True
+        state = document.get_state()
+        update = await asyncio.to_thread(changed, document.get_update(), operations)
+        if document.get_state() != state:  # outputs count, too: those of moved cells were copied
+            return False
         with self.transaction():
-            taken = {place: self._taken(place) for place in moved if place is not None}
-            for operation in operations:
-                if isinstance(operation, Delete):
-                    del self._ycells[operation.index]
-                elif isinstance(operation, Insert):
-                    old = None if operation.live is None else taken[operation.live]
-                    self._insert(operation.index, operation.cell, old, operation.keeps_outputs)
-                else:
-                    self._edit(operation)
+            document.apply_update(update)
+        return True
 
     def clear_outputs(self, cell_ids: Sequence[str]) -> int:
         """Remove outputs and execution counts, in one step, and return of how many cells."""
@@ -234,7 +242,7 @@ class LiveNotebook:
             CellType(kind) if kind in _TYPES else CellType.RAW,
             str(ycell["source"]).rstrip("\n"),
             str(ycell.get("id") or ""),
-            _plain(ycell.get("metadata")),
+            plain(ycell.get("metadata")),
         )
 
     def _place(self, cell_id: str) -> int | None:
@@ -242,59 +250,6 @@ class LiveNotebook:
             if (cell.id if cell is not None else self._ycells[place].get("id")) == cell_id:
                 return place
         return None
-
-    def _taken(self, place: int) -> dict[str, Any]:
-        taken: dict[str, Any] = self._ycells[place].to_py()
-        return taken
-
-    def _insert(self, place: int, cell: Cell, old: dict[str, Any] | None, keeps_outputs: bool) -> None:
-        # a page shows what a cell of an editor prints only if the cell was trusted when it was made; it has no output
-        value = dict(old or {}, id=cell.id, cell_type=str(cell.type), source=cell.source)
-        value["metadata"] = dict(cell.metadata) if old else {"trusted": True, **cell.metadata}
-        cast_all(value["metadata"], int, float)
-        state = value.pop("execution_state", "idle") if keeps_outputs else "idle"
-        if cell.type is CellType.CODE:
-            value.pop("attachments", None)
-            if not keeps_outputs:
-                value.update(outputs=[], execution_count=None)
-        else:
-            for name in ("outputs", "execution_count", "execution_state"):
-                value.pop(name, None)
-        self._ycells.insert(place, self._view.create_ycell(value))
-        if cell.type is CellType.CODE and state != "idle":
-            self._ycells[place]["execution_state"] = state
-
-    def _edit(self, operation: Edit) -> None:
-        place, cell = operation.index, operation.cell
-        if Change.TYPE in operation.changed:
-            old = self._taken(place)
-            del self._ycells[place]
-            self._insert(place, cell, old, operation.keeps_outputs)
-            return
-        if Change.SOURCE in operation.changed:
-            self._view.set_cell(place, source=cell.source)
-        if Change.METADATA in operation.changed:
-            self._set_metadata(self._ycells[place], dict(cell.metadata))
-
-    def _set_metadata(self, ycell: Any, values: dict[str, Any]) -> None:
-        cast_all(values, int, float)
-        metadata = ycell.get("metadata")
-        if not isinstance(metadata, Map):
-            ycell["metadata"] = Map(values)
-            return
-        old = metadata.to_py() or {}
-        for name in old.keys() - values.keys():
-            del metadata[name]
-        for name, value in values.items():
-            if name not in old or old[name] != value:
-                metadata[name] = value
-
-
-def _plain(metadata: Any) -> dict[str, Any]:
-    values = dict(metadata.to_py() or {}) if isinstance(metadata, Map) else dict(metadata or {})
-    if values:
-        cast_all(values, float, int)  # Yjs knows no integers
-    return values
 
 
 class LiveNotebooks:

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any
+from typing import Any, Literal
 from uuid import uuid4
 
 from jupyter_server.serverapp import ServerApp
@@ -37,6 +37,7 @@ from .finding import Finder
 from .headers import header_of
 from .matching import Match
 from .merge import Change, Merge, merge, plan, take_over
+from .merge.plan import Operation
 from .percent import Script, parse, write
 from .percent.languages import language_of, language_of_file
 from .requests import SyncRequest
@@ -140,9 +141,7 @@ class Exchange:
         found = await self.finder.find(request, script.notebook, mine)
         async with self.opened(found) as notebook:
             base = await self._base(request)
-            live, merged, operations = await self._merged(notebook, base, mine, request)
-            if operations:
-                notebook.apply(operations)
+            live, merged = await self._merge(notebook, base, mine, request)
             answer, file, base = _news(script, merged, live, is_applied=True)
             answer = {"notebook": notebook.path, "rule": str(found.rule)} | answer
             answer["rev"] = await self._keep(merged.ancestor if merged.changes_mine else base)
@@ -214,26 +213,30 @@ class Exchange:
             raise UnknownRev
         return base
 
-    async def _merged(
+    async def _merge(
         self, notebook: LiveNotebook, base: Sequence[Cell] | None, mine: Sequence[Cell], request: SyncRequest
-    ) -> tuple[tuple[Cell, ...], Merge, list[Any]]:
-        """Return the notebook's cells, the merge with them, and what is to be done; nobody has changed them since."""
-        prefer = "mine" if request.force else "live"
+    ) -> tuple[tuple[Cell, ...], Merge]:
+        """Merge a file into its notebook; return the cells that this had, and the merge with them."""
+        prefer: Literal["mine", "live"] = "mine" if request.force else "live"
         path = notebook.path  # the database that it comes from is for this thread only
 
-        def merged(live: tuple[Cell, ...]) -> tuple[tuple[Cell, ...], Merge, list[Any]]:
-            found = merge(base, mine, live, prefer=prefer, new_id=new_id)  # type: ignore[arg-type]
+        def merged(live: tuple[Cell, ...]) -> tuple[Merge, list[Operation]]:
+            found = merge(base, mine, live, prefer=prefer, new_id=new_id)
             if base is None and not request.force:
                 _refuse_loss_of(found, live, path)
-            return live, found, plan(live, found.cells) if found.changes_live else []
+            return found, plan(live, found.cells) if found.changes_live else []
 
         for _ in range(_ATTEMPTS):
             live = await notebook.cells()
             version = notebook.version
-            found = await asyncio.to_thread(merged, live)
-            if notebook.version == version:
-                return found
-        return merged(await notebook.cells())
+            found, operations = await asyncio.to_thread(merged, live)
+            if not operations or await notebook.apply(operations, version):
+                return live, found
+        live = await notebook.cells()  # somebody types, and types: now everybody waits
+        version = notebook.version
+        found, operations = merged(live)
+        await notebook.apply(operations, version, at_once=True)
+        return live, found
 
 
 def new_id() -> str:

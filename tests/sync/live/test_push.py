@@ -165,3 +165,23 @@ def test_two_editors_at_once_lose_nothing(editor: Editor) -> None:
     editor.sync(script("a = 10", "b = 2"))
     other.sync(script("a = 1", "b = 20"))
     assert editor.sources == ["a = 10", "b = 20"]
+
+
+def test_a_thousand_new_cells_appear_in_one_step(editor: Editor) -> None:
+    editor.pair(script("a = 1"))
+    seen = set()
+    with editor.daemon.document(editor.notebook) as page:
+        editor.sync(script("a = 1", *(f"new = {number}" for number in range(1000))))
+        page.wait_for(lambda content: seen.add(len(content["cells"])) or len(content["cells"]) == 1001, "all are there")
+    assert seen == {1, 1001}
+    assert editor.sources[-1] == "new = 999"
+
+
+def test_two_hundred_cells_in_another_order_keep_their_outputs(editor: Editor) -> None:
+    sources = [f"value_{number} = {number}" for number in range(200)]
+    editor.pair(script(*sources))
+    put_outputs(editor)
+    editor.rev = editor.ask("pull", text=script(*sources), rev=editor.rev)[1]["rev"]
+    editor.sync(script(*reversed(sources)))
+    assert editor.sources == list(reversed(sources))
+    assert outputs(editor) == {source: f"output of {source}\n" for source in sources}
