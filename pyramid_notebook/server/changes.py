@@ -45,9 +45,10 @@ def changed(document: bytes, operations: Sequence[Operation]) -> bytes:
     """
     copy: Any = Doc()
     copy.apply_update(document)
+    view = YNotebook(copy)
     state = copy.get_state()
     with copy.transaction():
-        change_cells(YNotebook(copy), operations)
+        change_cells(view, operations)
     update: bytes = copy.get_update(state)
     return update
 
