@@ -1,10 +1,12 @@
 """Writes the pages of docs/reference/ from the code: ``python -m docs.generate``.
 
-The settings come from the table in :mod:`pyramid_notebook.settings`, everything else from docstrings.
+The settings come from the table in :mod:`pyramid_notebook.settings`, the commands for editors from their parsers,
+everything else from docstrings.
 """
 
 from __future__ import annotations
 
+import argparse
 import inspect
 import re
 from collections.abc import Iterator
@@ -15,6 +17,7 @@ from typing import Any
 import pyramid_notebook
 from pyramid_notebook import NotebookContext, NotebookError, Settings, credentials, door, errors, startup, views
 from pyramid_notebook.settings import PREFIX
+from pyramid_notebook.sync.client import commands as editor_commands
 
 FOLDER = Path(__file__).with_name("reference")
 _KINDS = {"str": "text", "int": "whole number", "bool": "`on` or `off`"}
@@ -93,6 +96,27 @@ def api_page() -> str:
     )
 
 
+def editor_client_page() -> str:
+    """Return the page of the commands for editors."""
+    parser = argparse.ArgumentParser()
+    subparsers = parser.add_subparsers()
+    editor_commands.add_commands(subparsers)
+    return "\n".join(
+        (
+            "# Commands for editors",
+            "",
+            "<!-- Made by python -m docs.generate from pyramid_notebook/sync/client/commands.py: change it there. -->",
+            "",
+            "`pyramid-notebook COMMAND …`, or `python -m pyramid_notebook.sync.client COMMAND …`. They need a token",
+            "with the scope `sync`: [sign in](../how-to/tokens.md#sign-in-from-the-command-line). What they are for,",
+            "and their [exit codes](../how-to/editor-sync.md#exit-codes-and-json), are told in",
+            "[sync files and notebooks](../how-to/editor-sync.md).",
+            "",
+            *(line for name, command in subparsers.choices.items() for line in _command(name, command)),
+        )
+    )
+
+
 def _row(*cells: str) -> str:
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
@@ -146,6 +170,20 @@ def _class(name: str, thing: type) -> Iterator[str]:
             yield from (f"#### `{name}.{method}`", "", *_markdown(inspect.getdoc(value) or ""), "")
 
 
+def _command(name: str, parser: argparse.ArgumentParser) -> Iterator[str]:
+    """Yield what a command does, and its options."""
+    yield from (f"## `{name}`", "", str(parser.description), "", *_table("option", "meaning"))
+    options = [action for action in parser._actions if not isinstance(action, argparse._HelpAction)]
+    for option in options:
+        value = f" {option.metavar}" if option.metavar else ""
+        names = [f"`{flag}{value}`" for flag in option.option_strings] or [f"`{option.metavar}`"]
+        yield _row(", ".join(names), str(option.help))
+    for group in parser._mutually_exclusive_groups:
+        flags = [f"`{option.option_strings[0]}`" for option in group._group_actions]
+        yield from ("", f"One at most of {', '.join(flags[:-1])} and {flags[-1]}.")
+    yield ""
+
+
 def _programs() -> Iterator[str]:
     """Yield what a program reads that uses the token of ``pyramid-notebook login``."""
     yield from ("## For programs", "", "In `pyramid_notebook.credentials`; see [tokens](../how-to/tokens.md).", "")
@@ -169,7 +207,8 @@ def _errors() -> Iterator[str]:
 def _tree(error: type[NotebookError]) -> Iterator[type[NotebookError]]:
     yield error
     for below in error.__subclasses__():
-        yield from _tree(below)
+        if below.__module__.startswith(errors.__name__):  # those of a room of its own are its own affair
+            yield from _tree(below)
 
 
 def _markdown(text: str) -> Iterator[str]:
@@ -197,7 +236,7 @@ def _markdown(text: str) -> Iterator[str]:
         yield "```"
 
 
-PAGES = {"settings.md": settings_page, "api.md": api_page}
+PAGES = {"settings.md": settings_page, "api.md": api_page, "editor-client.md": editor_client_page}
 
 
 def main() -> None:

@@ -23,6 +23,7 @@
      │   ├─ UnknownLanguage    ... because nobody knows in which language the file is written
      │   ├─ NoMatch            ... because no notebook certainly belongs to the file
      │   ├─ NoNotebook         ... because there is no such notebook
+     │   ├─ BadNotebook        ... because its notebook cannot be read
      │   ├─ NotebookExists     ... because there is something in its place
      │   ├─ UnknownRev         ... because the version that the file comes from is forgotten
      │   ├─ Unsynced           ... because something would be lost, for want of such a version
@@ -97,6 +98,7 @@ from .servers import (
     WebSocketUnsupported,
 )
 from .sync import (
+    BadNotebook,
     BadPath,
     BadRequest,
     FileChanged,
@@ -137,6 +139,7 @@ from .tokens import (
 __all__ = [
     "BadForm",
     "BadMethod",
+    "BadNotebook",
     "BadPath",
     "BadRequest",
     "ContextError",

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from .base import NotebookError
 
 
 class SyncError(NotebookError):
-    """A request of an editor cannot be done; the text says why, and nothing has changed."""
+    """A request of an editor cannot be done; the text says why.
+
+    Attributes:
+        pushed: what became of the file that came with the request, if that was pushed all the same.
+    """
 
     status = 409
     reason = "sync"
+    pushed: Mapping[str, object] | None = None
 
 
 class BadRequest(SyncError):
@@ -54,14 +59,15 @@ class NoMatch(SyncError):
     reason = "no-match"
 
     def __init__(self, file: str, candidates: Sequence[str]) -> None:
-        found = (
-            f"It may be {' or '.join(candidates[:3])}{' or another one' if candidates[3:] else ''}." if candidates
-            else "There is no notebook yet."
+        name = file.replace("\\", "/").rpartition("/")[2].rpartition(".")[0].casefold()
+        likely = [found for found in candidates if found.rpartition("/")[2].removesuffix(".ipynb").casefold() == name]
+        others = " or another one" if likely[3:] else ""
+        told = (
+            f"It may be {' or '.join(likely[:3])}{others}: name the notebook (--notebook)"
+            if likely
+            else "None has its name: name the notebook (--notebook), or pair the file to make one"
         )
-        super().__init__(
-            f"Which notebook belongs to {file!r} is not certain. {found} Name it with the request, in the file's "
-            "header, or pair the two."
-        )
+        super().__init__(f"Which notebook belongs to {file!r} is not certain. {told}, or name it in the file's header.")
         self.file = file
         self.candidates = tuple(candidates)
 
@@ -71,6 +77,13 @@ class NoNotebook(SyncError):
 
     status = 404
     reason = "notebook"
+
+
+class BadNotebook(SyncError):
+    """A notebook's file holds what no notebook can."""
+
+    status = 400
+    reason = "content"
 
 
 class NotebookExists(SyncError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from typing import Any
 
 from jupyter_ydoc import YNotebook
@@ -64,7 +65,7 @@ def plain(metadata: Any) -> dict[str, Any]:
 def _insert(view: YNotebook, place: int, cell: Cell, old: dict[str, Any] | None, keeps_outputs: bool) -> None:
     # a page shows what a cell of an editor prints only if the cell was trusted when it was made; it has no output
     value = dict(old or {}, id=cell.id, cell_type=str(cell.type), source=cell.source)
-    value["metadata"] = dict(cell.metadata) if old else {"trusted": True, **cell.metadata}
+    value["metadata"] = deepcopy({**({} if old else {"trusted": True}), **cell.metadata})  # others have it, too
     cast_all(value["metadata"], int, float)
     state = value.pop("execution_state", "idle") if keeps_outputs else "idle"
     if cell.type is CellType.CODE:
@@ -89,7 +90,7 @@ def _edit(view: YNotebook, operation: Edit) -> None:
     if Change.SOURCE in operation.changed:
         view.set_cell(place, source=cell.source)
     if Change.METADATA in operation.changed:
-        _set_metadata(view.ycells[place], dict(cell.metadata))
+        _set_metadata(view.ycells[place], deepcopy(dict(cell.metadata)))
 
 
 def _set_metadata(ycell: Any, values: dict[str, Any]) -> None:

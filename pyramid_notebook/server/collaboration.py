@@ -8,6 +8,7 @@ start whether it is there.
 from __future__ import annotations
 
 import asyncio
+from asyncio import CancelledError
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
@@ -15,8 +16,9 @@ from typing import Any
 
 from jupyter_core.utils import ensure_async
 from jupyter_server.serverapp import ServerApp
+from tornado.web import HTTPError
 
-from ..errors import NoNotebook
+from ..errors import BadNotebook, NoNotebook
 
 #: Event that rooms emit whenever something happens to them (jupyter-server-ydoc, ``events/session.yaml``).
 ROOM_EVENTS = "https://schema.jupyter.org/jupyter_collaboration/session/v1"
@@ -243,6 +245,7 @@ async def room_of(app: ServerApp, path: str) -> Any:
 
     Raises:
         NoNotebook: there is none.
+        BadNotebook: its file holds something else.
         HTTPError: its file cannot be read.
     """
     from jupyter_server_ydoc.utils import encode_file_path
@@ -252,7 +255,15 @@ async def room_of(app: ServerApp, path: str) -> Any:
         raise NoNotebook(f"There is no notebook {path!r}.")
     ours = extension(app)
     room_id = encode_file_path("json", "notebook", app.web_app.settings["file_id_manager"].index(path))
-    await ours.get_document(room_id=room_id, copy=False, create=True)
+    try:
+        await ours.get_document(room_id=room_id, copy=False, create=True)
+    except (HTTPError, CancelledError):
+        raise
+    except BaseException as error:  # pycrdt's PanicException is no Exception
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        app.log.warning("%s cannot be opened", path, exc_info=True)
+        raise BadNotebook(f"The notebook {path!r} holds what no notebook can, and cannot be opened.") from None
     room = ours.ywebsocket_server.rooms[room_id]
     if not room.ready:  # a page that is just coming in has made it, and loads it
         async with ours._room_locks[room_id]:

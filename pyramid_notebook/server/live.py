@@ -66,10 +66,14 @@ class LiveNotebook:
         self._ycells.unobserve(self._subscription)
 
     @property
+    def file_id(self) -> str:
+        """Names its file, also when that was renamed (jupyter-server-fileid)."""
+        return split_room(self.room.room_id)[2]
+
+    @property
     def path(self) -> str:
         """Where its file is now; empty when the user deleted it."""
-        file_id = split_room(self.room.room_id)[2]
-        return self.app.web_app.settings["file_id_manager"].get_path(file_id) or ""
+        return self.app.web_app.settings["file_id_manager"].get_path(self.file_id) or ""
 
     @property
     def version(self) -> int:
@@ -95,7 +99,8 @@ class LiveNotebook:
     @property
     def kernel_name(self) -> str:
         """Which kernel the notebook asks for; empty for none."""
-        return str((self.metadata.get("kernelspec") or {}).get("name") or "")
+        kernel = self.metadata.get("kernelspec")
+        return str(kernel.get("name") or "") if isinstance(kernel, dict) else ""
 
     async def cells(self) -> tuple[Cell, ...]:
         """Return all cells as they are when this returns, without outputs."""
@@ -117,16 +122,22 @@ class LiveNotebook:
         ycell = self.ycell(cell_id)
         return None if ycell is None else str(ycell["source"])
 
-    def state_of(self, cell_id: str) -> str:
-        """Return whether a cell is running: ``idle`` or ``running``."""
-        ycell = self.ycell(cell_id)
-        return "running" if ycell is not None and ycell.get("execution_state") == "running" else "idle"
+    async def runs(self) -> dict[str, tuple[str, int | None]]:
+        """Return of each cell whether it is ``idle`` or ``running``, and its execution count, by its id."""
+        runs: dict[str, tuple[str, int | None]] = {}
+        for place, cell in enumerate(await self.cells()):
+            if place % _CHUNK == _CHUNK - 1:
+                await asyncio.sleep(0)
+            if place < len(self._ycells) and cell.type is CellType.CODE:
+                ycell = self._ycells[place]
+                count, is_running = ycell.get("execution_count"), ycell.get("execution_state") == "running"
+                runs[cell.id] = "running" if is_running else "idle", None if count is None else int(count)
+        return runs
 
-    def count_of(self, cell_id: str) -> int | None:
-        """Return the execution count of a cell; None where it has not run, or cannot."""
+    def shows_something(self, cell_id: str) -> bool:
+        """Return whether a cell has outputs, or attachments such as pasted pictures."""
         ycell = self.ycell(cell_id)
-        count = None if ycell is None else ycell.get("execution_count")
-        return None if count is None else int(count)
+        return ycell is not None and bool(ycell.get("outputs") or ycell.get("attachments"))
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

@@ -32,15 +32,14 @@ class Ancestors:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._kept = 0
-        self._last: tuple[str, tuple[Cell, ...]] = ("", ())
 
-    def keep(self, cells: Sequence[Cell]) -> str:
-        """Keep a version, and return its rev.
+    def keep(self, cells: Sequence[Cell], notebook: str) -> str:
+        """Keep a version of a notebook (by its id), and return its rev.
 
         Raises:
             OSError, UnsafePath: it cannot be kept.
         """
-        rev = rev_of(cells)
+        rev = rev_of(cells, notebook)
         path = self._folder / rev
         try:
             os.utime(path)
@@ -50,19 +49,15 @@ class Ancestors:
             self._kept += 1
             if self._kept % _ROUND == 1:
                 self._forget_oldest()
-        self._last = (rev, tuple(cells))
         return rev
 
-    def find(self, rev: str) -> tuple[Cell, ...] | None:
-        """Return a version, or None where it is not known."""
+    def find(self, rev: str, notebook: str) -> tuple[Cell, ...] | None:
+        """Return a version, or None where it is not known, or of another notebook."""
         if not REV.fullmatch(rev):
             return None
-        last, cells = self._last
-        if rev == last:
-            return cells
         with suppress(OSError, UnsafePath, ValueError):
             text = read_private(self._folder / rev)
-            if text is not None and rev_of(found := loaded(text)) == rev:
+            if text is not None and rev_of(found := loaded(text), notebook) == rev:
                 return found
         return None
 

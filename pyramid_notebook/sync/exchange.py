@@ -8,7 +8,7 @@ done in one step; the notebook is saved; only then there is an answer.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -26,6 +26,7 @@ from ..errors import (
     TooLarge,
     UnknownLanguage,
     UnknownRev,
+    UnsafePath,
     Unsynced,
 )
 from ..server.collaboration import extension, missing_names
@@ -140,15 +141,20 @@ class Exchange:
         mine = [cell.cell for cell in script.cells]
         found = await self.finder.find(request, script.notebook, mine)
         async with self.opened(found) as notebook:
-            base = await self._base(request)
+            base = await self._base(request, notebook)
             live, merged = await self._merge(notebook, base, mine, request)
             answer, file, base = _news(script, merged, live, is_applied=True)
             answer = {"notebook": notebook.path, "rule": str(found.rule)} | answer
-            answer["rev"] = await self._keep(merged.ancestor if merged.changes_mine else base)
+            answer["rev"] = await self._keep(merged.ancestor if merged.changes_mine else base, notebook)
             if request.take and answer["pull"]:
                 answer["text"] = await asyncio.to_thread(script.updated, file)
-                answer["text_rev"] = await self._keep(base)
-            await self.save(notebook)
+                answer["text_rev"] = await self._keep(base, notebook)
+            answer["saved"] = False
+            try:
+                await self.save(notebook)
+            except NotSaved as error:
+                error.pushed = answer
+                raise
             answer["saved"] = True
         places = {cell.mine: cell.cell.id for cell in merged.cells if cell.mine is not None}
         return Pushed(found, answer, script, tuple(places.get(place, "") for place in range(len(mine))))
@@ -169,7 +175,7 @@ class Exchange:
                 header = header_of(notebook.metadata, notebook.path, request.file, script.language)
                 text, base = await asyncio.to_thread(write, live, script.language, header=header), live
             elif request.rev and not request.force:
-                merged = await asyncio.to_thread(merge, await self._base(request), mine, live)
+                merged = await asyncio.to_thread(merge, await self._base(request, notebook), mine, live)
                 news, file, base = _news(script, merged, live, is_applied=False)
                 answer["conflicts"] = news["conflicts"]
                 text = await asyncio.to_thread(script.updated, file)
@@ -177,7 +183,7 @@ class Exchange:
                 if not request.force:
                     _refuse_loss(mine, live, notebook.path, "file", "the notebook")
                 text, base = await asyncio.to_thread(script.updated, live), live
-            answer["rev"] = await self._keep(base)
+            answer["rev"] = await self._keep(base, notebook)
         return answer | {"text": text, "changed": text != request.text}
 
     async def save(self, notebook: LiveNotebook) -> None:
@@ -200,15 +206,20 @@ class Exchange:
         """Return the rev of a file that says what a notebook says, or an empty text where it says something else."""
         live = await notebook.cells()
         found = await asyncio.to_thread(merge, None, cells, live)
-        return "" if found.changes_live else await self._keep(live)
+        return "" if found.changes_live else await self._keep(live, notebook)
 
-    async def _keep(self, cells: Sequence[Cell]) -> str:
-        return await asyncio.to_thread(self._ancestors.keep, cells)
+    async def _keep(self, cells: Sequence[Cell], notebook: LiveNotebook) -> str:
+        """Keep a version, and return its rev; an empty text where it cannot be kept, and the next sync has none."""
+        try:
+            return await asyncio.to_thread(self._ancestors.keep, cells, notebook.file_id)
+        except (OSError, UnsafePath) as error:
+            self._app.log.warning("A version of %s could not be kept: %s", notebook.path, error)
+            return ""
 
-    async def _base(self, request: SyncRequest) -> tuple[Cell, ...] | None:
+    async def _base(self, request: SyncRequest, notebook: LiveNotebook) -> tuple[Cell, ...] | None:
         if not request.rev:
             return None
-        base = await asyncio.to_thread(self._ancestors.find, request.rev)
+        base = await asyncio.to_thread(self._ancestors.find, request.rev, notebook.file_id)
         if base is None and not request.force:
             raise UnknownRev
         return base
@@ -220,21 +231,21 @@ class Exchange:
         prefer: Literal["mine", "live"] = "mine" if request.force else "live"
         path = notebook.path  # the database that it comes from is for this thread only
 
-        def merged(live: tuple[Cell, ...]) -> tuple[Merge, list[Operation]]:
+        def merged(live: tuple[Cell, ...], holding: Collection[str]) -> tuple[Merge, list[Operation]]:
             found = merge(base, mine, live, prefer=prefer, new_id=new_id)
             if base is None and not request.force:
-                _refuse_loss_of(found, live, path)
+                _refuse_loss_of(found, live, holding, path)
             return found, plan(live, found.cells) if found.changes_live else []
 
         for _ in range(_ATTEMPTS):
             live = await notebook.cells()
             version = notebook.version
-            found, operations = await asyncio.to_thread(merged, live)
+            found, operations = await asyncio.to_thread(merged, live, _holding(notebook, live))
             if not operations or await notebook.apply(operations, version):
                 return live, found
         live = await notebook.cells()  # somebody types, and types: now everybody waits
         version = notebook.version
-        found, operations = merged(live)
+        found, operations = merged(live, _holding(notebook, live))
         await notebook.apply(operations, version, at_once=True)
         return live, found
 
@@ -244,12 +255,17 @@ def new_id() -> str:
     return uuid4().hex[:8]
 
 
-def _refuse_loss_of(found: Merge, live: Sequence[Cell], path: str) -> None:
+def _holding(notebook: LiveNotebook, live: Sequence[Cell]) -> frozenset[str]:
+    """Return the ids of cells without a text that show something all the same."""
+    return frozenset(cell.id for cell in live if not cell.source.strip() and notebook.shows_something(cell.id))
+
+
+def _refuse_loss_of(found: Merge, live: Sequence[Cell], holding: Collection[str], path: str) -> None:
     """Raise where a push without a base would undo what nobody knows to be the file's own earlier version."""
     lost = {cell.live for cell in found.cells if cell.changed_live & {Change.SOURCE, Change.TYPE}}
     lost |= set(found.deleted_live)
-    texts = [live[place].source for place in sorted(place for place in lost if place is not None)]
-    _refuse([text for text in texts if text.strip()], path, "notebook", "the file")
+    cells = [live[place] for place in sorted(place for place in lost if place is not None)]
+    _refuse([cell.source for cell in cells if cell.source.strip() or cell.id in holding], path, "notebook", "the file")
 
 
 def _refuse_loss(mine: Sequence[Cell], live: Sequence[Cell], path: str, who: str, other: str) -> None:

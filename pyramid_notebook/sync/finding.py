@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -90,11 +91,14 @@ class Finder:
 
     def _stored(self, notebook: str) -> list[Cell]:
         """Return the texts of a notebook's file; what cannot be read is as good as a text that nothing is like."""
-        path = self.folder / notebook
         try:
-            if path.stat().st_size > _MOST_BYTES:
-                raise ValueError("too long")
-            values: Any = json.loads(path.read_bytes())
+            # a pipe would be waited for, and a device has no end
+            descriptor = os.open(self.folder / notebook, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            with os.fdopen(descriptor, "rb") as file:
+                status = os.fstat(descriptor)
+                if not stat.S_ISREG(status.st_mode) or status.st_size > _MOST_BYTES:
+                    raise ValueError("no file that is read")
+                values: Any = json.loads(file.read(_MOST_BYTES))
             return [Cell(CellType.CODE, "".join(cell["source"]).rstrip("\n")) for cell in values["cells"]]
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return [Cell(CellType.RAW, "\0")]

@@ -15,7 +15,7 @@ from jupyter_server.serverapp import ServerApp
 from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, authenticated, stream_request_body
 
-from ..errors import BadRequest, NoMatch, NotebookError, TooLarge
+from ..errors import BadRequest, NoMatch, NotebookError, SyncError, TooLarge
 from ..server.execution import Execution
 from ..server.focus import prepare_focus
 from ..server.live import LiveNotebooks
@@ -74,6 +74,8 @@ class SyncHandler(APIHandler):
             values = {"reason": error.reason, "message": str(error)}
             if isinstance(error, NoMatch):
                 values["candidates"] = list(error.candidates)
+            if isinstance(error, SyncError) and error.pushed is not None:
+                values["sync"] = error.pushed
             self._fail(error.status, values)
         except HTTPError as error:
             message = str(error.log_message or error.reason).replace(f"{self.sync.exchange.finder.folder}/", "")

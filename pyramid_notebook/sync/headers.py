@@ -21,7 +21,8 @@ def header_of(metadata: Mapping[str, Any], notebook: str, file: str, language: L
         file: path of the script on the user's machine.
         language: of the script.
     """
-    kernel = metadata.get("kernelspec") or {}
+    named = metadata.get("kernelspec")
+    kernel = named if isinstance(named, dict) else {}
     lines = [f"    {key}: {_scalar(kernel[key])}" for key in _KEYS if isinstance(kernel.get(key), str) and kernel[key]]
     if any(line.strip().startswith("name:") for line in lines):
         lines.insert(0, "  kernelspec:")

@@ -32,6 +32,7 @@ class Pairing:
     def __init__(self, app: ServerApp, exchange: Exchange) -> None:
         self._app = app
         self._exchange = exchange
+        self._making = asyncio.Lock()  # the second of two that want to make a notebook finds it
 
     async def pair(self, request: SyncRequest) -> dict[str, Any]:
         """Make what is missing of a pair, and return which that was, and what the file shall hold.
@@ -43,12 +44,13 @@ class Pairing:
             raise BadRequest("The request must name a 'file'.")
         script = await self._exchange.read(request)
         mine = [cell.cell for cell in script.cells]
-        found = await self._found(request, script, mine)
         made = []
-        if not found.exists:
-            await self._make_notebook(found.notebook, script, request.kernel)
-            found = Match(found.notebook, found.rule, exists=True)
-            made.append("notebook")
+        async with self._making:
+            found = await self._found(request, script, mine)
+            if not found.exists:
+                await self._make_notebook(found.notebook, script, request.kernel)
+                found = Match(found.notebook, found.rule, exists=True)
+                made.append("notebook")
         async with self._exchange.opened(found) as notebook:
             text = request.text
             if text is None:

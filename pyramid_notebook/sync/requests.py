@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any, Self
@@ -39,7 +39,8 @@ class SyncRequest:
         rev: version that the file comes from, empty for none.
         force: whether one side is right wherever the two differ: the file, or for a pull the notebook.
         take: whether the editor wants to know what the file should hold then.
-        what: which cells a run, or a clearing of outputs, is for.
+        what: which cells a run, or a clearing of outputs, is for; where it is not said, the one of the line or id, or
+            all.
         line: of the file, from 1; 0 for none.
         cell: id of a cell, empty for none.
         kernel: name of the kernel for a new notebook, empty for the usual one.
@@ -89,6 +90,8 @@ class SyncRequest:
                 hint = f" Did you mean {near[0]!r}?" if near else ""
                 raise BadRequest(f"There is no field {str(name)[:100]!r}.{hint}")
         request = cls(**{name: _READERS[name](name, value) for name, value in values.items()})
+        if "what" not in values and (request.line or request.cell):
+            request = replace(request, what=What.LINE if request.line else What.CELL)
         if not request.file and not request.notebook:
             raise BadRequest("The request must name a file or a notebook.")
         return request

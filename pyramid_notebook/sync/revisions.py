@@ -15,10 +15,16 @@ REV = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _DIGITS = 32
 
 
-def rev_of(cells: Sequence[Cell]) -> str:
-    """Return the name of a version; what nobody writes by hand, such as that a cell is collapsed, does not count."""
+def rev_of(cells: Sequence[Cell], notebook: str) -> str:
+    """Return the name of a version; what nobody writes by hand, such as that a cell is collapsed, does not count.
+
+    Args:
+        cells: the version.
+        notebook: which notebook it is of, by an id that stays when it is renamed. That of another one says nothing:
+            what lacks there was not deleted.
+    """
     rows = [[cell.type, cell.source, cell.id, spoken(cell.metadata)] for cell in cells]
-    return sha256(_text(rows)).hexdigest()[:_DIGITS]
+    return sha256(_text([notebook, rows])).hexdigest()[:_DIGITS]
 
 
 def dumped(cells: Sequence[Cell]) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import BadRequest, NoCell, NoTab
+from ..errors import BadRequest, NoCell, NoTab, SyncError
 from ..server.execution import Execution, Run
 from ..server.focus import focus
 from ..server.live import LiveNotebook
@@ -56,7 +57,7 @@ class Running:
             SyncError: it cannot be done; nothing runs.
         """
         pushed, found = await self._push(request)
-        async with self._exchange.opened(found) as notebook:
+        async with _telling(pushed), self._exchange.opened(found) as notebook:
             cells = await notebook.cells()
             stale = await self._stale(notebook, cells) if request.what is What.STALE else ()
             ids = [cell.id for cell in chosen(request, cells, pushed, stale) if cell.type is CellType.CODE]
@@ -73,7 +74,7 @@ class Running:
             SyncError: it cannot be done.
         """
         pushed, found = await self._push(request)
-        async with self._exchange.opened(found) as notebook:
+        async with _telling(pushed), self._exchange.opened(found) as notebook:
             cells = chosen(request, await notebook.cells(), pushed, ())
             cleared = notebook.clear_outputs([cell.id for cell in cells])
             await self._exchange.save(notebook)
@@ -105,17 +106,18 @@ class Running:
             cells = await notebook.cells()
             stale = await self._stale(notebook, cells)
             states = self._execution.states(notebook.path)
+            runs = await notebook.runs()
             return {
                 "notebook": notebook.path,
-                "rev": await asyncio.to_thread(rev_of, cells),
+                "rev": await asyncio.to_thread(rev_of, cells, notebook.file_id),
                 "tabs": notebook.tabs,
                 "kernel": await self._kernel(notebook.path),
                 "cells": [
                     {
                         "id": cell.id,
                         "type": str(cell.type),
-                        "state": states.get(cell.id) or notebook.state_of(cell.id),
-                        "execution_count": notebook.count_of(cell.id),
+                        "state": states.get(cell.id) or runs.get(cell.id, ("idle", None))[0],
+                        "execution_count": runs.get(cell.id, ("idle", None))[1],
                         "stale": cell.id in stale,
                     }
                     for cell in cells
@@ -132,7 +134,7 @@ class Running:
         if request.what not in (What.LINE, What.CELL):
             raise BadRequest("'what' must be line or cell.")
         pushed, found = await self._push(request)
-        async with self._exchange.opened(found) as notebook:
+        async with _telling(pushed), self._exchange.opened(found) as notebook:
             (cell,) = chosen(request, await notebook.cells(), pushed, ())
             if not notebook.tabs:
                 raise NoTab
@@ -164,6 +166,16 @@ class Running:
     async def _attend(self, notebook: LiveNotebook, run: Run) -> None:
         with notebook.held():
             await run.wait()
+
+
+@asynccontextmanager
+async def _telling(pushed: Pushed | None) -> AsyncIterator[None]:
+    """Let an error tell that the file was pushed before."""
+    try:
+        yield
+    except SyncError as error:
+        error.pushed = pushed.answer if pushed else None
+        raise
 
 
 def chosen(

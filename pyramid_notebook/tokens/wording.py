@@ -9,7 +9,7 @@ from ..scopes import Grant, Scope
 
 #: What a scope allows.
 ABOUT = {
-    Scope.SYNC: "Push files of an editor into your open notebooks",
+    Scope.SYNC: "Change your notebooks from an editor and run their code",
     Scope.RUN: "Call your notebooks as functions",
     Scope.CONSOLE: "Attach to your kernels and run any code in them",
     Scope.SHELL: "Do everything that you may do with your notebooks",

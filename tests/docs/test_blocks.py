@@ -180,12 +180,15 @@ def by(module: str, test: str) -> Check:
     return is_there
 
 
+EDITOR_TUTORIAL = "docs/editor-tutorial.md"
 OWN = "docs/how-to/own-views.md"
 CONTEXTS = "docs/how-to/contexts.md"
 DEPLOYMENT = "docs/how-to/deployment.md"
 LOOK = "docs/how-to/look.md"
 OPERATIONS = "docs/how-to/operations.md"
 PROGRAMS = "docs/how-to/programs.md"
+SYNC = "docs/how-to/editor-sync.md"
+SYNC_REFERENCE = "docs/reference/sync.md"
 TOKENS = "docs/how-to/tokens.md"
 
 TUTORIAL_TEST = by("test_tutorial", "test_following_the_tutorial_leads_to_a_notebook_that_knows_the_order")
@@ -206,6 +209,13 @@ POLICY_TEST = by("test_programs", "test_the_policy_of_the_page_lets_in_whom_it_s
 CONTEXT_TEST = by("test_programs", "test_a_server_that_a_program_starts_knows_whose_it_is")
 SIGN_OUT_TEST = by("test_programs", "test_the_sign_out_of_the_page_ends_what_the_session_has_open")
 SIGN_OUT_LINE_TEST = by("test_programs", "test_a_site_can_say_itself_that_somebody_signed_out")
+
+#: How pages are proven that are followed as a whole; whoever follows them knows what to do with each block, or fails.
+FOLLOWED: dict[str, Check] = {
+    EDITOR_TUTORIAL: by("test_editor_tutorial", "test_the_tutorial_can_be_followed_to_its_end"),
+    SYNC: by("test_sync", "test_all_commands_of_the_guide_do_and_print_what_it_says"),
+    SYNC_REFERENCE: by("test_sync", "test_all_examples_of_the_reference_get_the_answers_that_it_shows"),
+}
 
 #: Page and beginning of each block, and how it is proven.
 CHECKS: dict[tuple[str, str], Check] = {
@@ -238,6 +248,7 @@ CHECKS: dict[tuple[str, str], Check] = {
     (OWN, "from pyramid.httpexceptions import HTTPFound"): OWN_VIEWS_TEST,
     (OWN, "[app:main]"): OWN_VIEWS_TEST,
     ("docs/benchmarks.md", ".venv/bin/python -m benchmarks.tokens"): options_are_known,
+    ("docs/benchmarks.md", ".venv/bin/python -m benchmarks.sync"): options_are_known,
     ("docs/benchmarks.md", ".venv/bin/python -m benchmarks.merge"): options_are_known,
     (OPERATIONS, "pyramid-notebook token create production.ini alice --name \"n"): TOKEN_COMMANDS_TEST,
     (OPERATIONS, "id                user   name          scopes  expires"): TOKEN_COMMANDS_TEST,
@@ -264,6 +275,7 @@ CHECKS: dict[tuple[str, str], Check] = {
     ("docs/tutorial.md", "[app:main]"): TUTORIAL_TEST,
     ("docs/tutorial.md", "PYTHONPATH=$PWD env/bin/pserve shop.ini"): TUTORIAL_TEST,
     ("docs/tutorial.md", "order.customer, order.total"): TUTORIAL_TEST,
+    **{block.key: FOLLOWED[block.page] for block in BLOCKS if block.page in FOLLOWED},
 }
 
 

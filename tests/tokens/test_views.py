@@ -236,8 +236,8 @@ def test_the_list_tells_what_is_known_of_each_token(site):
     page = show(site)
     rows = [words(row) for row in re.findall("<tr data-id.*?</tr>", page, re.DOTALL)]
     assert rows == [
-        "new Push files of an editor into your open notebooks sync just now in 90 days never Revoke",
-        "phone Push files of an editor into your open notebooks sync 1 day ago Expired 1 day ago never Revoke",
+        "new Change your notebooks from an editor and run their code sync just now in 90 days never Revoke",
+        "phone Change your notebooks from an editor and run their code sync 1 day ago Expired 1 day ago never Revoke",
         "laptop Attach to your kernels and run any code in them console Call your notebooks as functions, "
         "only a.ipynb, b/* run 2 days ago in 7 days 2 hours ago from 192.0.2.7 Revoke",
     ]

@@ -50,7 +50,8 @@ def open_session(options: argparse.Namespace, reading: Callable[[str], Source | 
     place = choose(path, options.site, os.environ)
     connection = Connection(place.site, on_wait=_Patience(options))
     force = getattr(options, "force", False)
-    return Session(place, connection, path, source, notebook=options.notebook, force=force)
+    language = getattr(options, "language", "")
+    return Session(place, connection, path, source, notebook=options.notebook, force=force, language=language)
 
 
 class _Patience:
@@ -80,6 +81,8 @@ def tell_conflicts(options: argparse.Namespace, answer: Mapping[str, Any]) -> in
     if not options.json:
         for line in wording.conflict_lines(options.file, answer):
             complain(line)
+        if wording.objects(answer, "conflicts") and not options.quiet:
+            complain(wording.WAYS_OUT)
     return CONFLICTS if wording.objects(answer, "conflicts") else DONE
 
 
@@ -100,7 +103,7 @@ def _pull(options: argparse.Namespace) -> int:
 
 
 def _pair(options: argparse.Namespace) -> int:
-    answer = open_session(options, _read_if_there).pair()
+    answer = open_session(options, _read_if_there).pair(kernel=options.kernel)
     return report(options, answer, [wording.pair_line(options.file, answer)])
 
 

@@ -63,6 +63,10 @@ def _add_file(parser: argparse.ArgumentParser, name: str) -> None:
         more.add_argument("--stale", action="store_true", help="those that have changed since they ran")
         more.add_argument("--below", action="store_true", help="the cell, and all below it")
         more.add_argument("--through", action="store_true", help="all above the cell, and the cell")
+    if name not in ("restart", "interrupt", "status"):
+        parser.add_argument("--language", default="", metavar="NAME", help="of the file, if its name does not tell")
+    if name == "pair":
+        parser.add_argument("--kernel", default="", metavar="NAME", help="the kernel for a new notebook")
     if name == "run-above":
         parser.add_argument("--including", action="store_true", help="and that cell")
     if name in _RUNS:

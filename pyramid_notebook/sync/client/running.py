@@ -123,6 +123,8 @@ class RunPrinter:
             self._conflicts = tell_conflicts(self._options, values)
         elif event.name == "start":
             self.is_running = True
+            if values.get("cells") == [] and not (self._options.quiet or self._options.json):
+                complain("pyramid-notebook: There is no code to run there.")
         elif event.name == "end":
             self._end(values)
         elif not self._options.json:

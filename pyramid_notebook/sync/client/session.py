@@ -35,6 +35,7 @@ class Session:
         source: the file as it was read; None where it is not, or need not be.
         notebook: the notebook, where the user names it.
         force: the side that the command takes is right, and nothing is a conflict.
+        language: of the file, where its name does not tell.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Session:
         *,
         notebook: str = "",
         force: bool = False,
+        language: str = "",
     ) -> None:
         self.connection = connection
         self.source = source
@@ -53,6 +55,7 @@ class Session:
         self._place = place
         self._notebook = notebook
         self._force = force
+        self._language = language
         self._memory = Memory(place.site.notebooks, path) if path else None
         self.known = self._remembered()
 
@@ -91,9 +94,13 @@ class Session:
         self.remember({**answer, "rev": text_of(answer, "text_rev")})
         return written
 
-    def pair(self) -> dict[str, Any]:
-        """Have what is missing of file and notebook made; return the answer."""
-        answer = self.ask("pair")
+    def pair(self, *, kernel: str = "") -> dict[str, Any]:
+        """Have what is missing of file and notebook made; return the answer.
+
+        Args:
+            kernel: name of the kernel for a new notebook; empty for the usual one.
+        """
+        answer = self.ask("pair", **({"kernel": kernel} if kernel else {}))
         if self.source is None:
             create(self.path, text_of(answer, "text"))
         self.remember(answer)
@@ -136,6 +143,7 @@ class Session:
             "notebook": self._notebook or self.known.notebook,
             "mapping": self._place.mapping,
             "force": self._force,
+            "language": self._language,
         }
         if self.source:
             found["rev"] = self.known.rev
@@ -165,6 +173,9 @@ class Session:
             try:
                 return ask()
             except Refusal as refusal:
+                pushed = refusal.answer.get("sync")
+                if isinstance(pushed, dict):  # what failed came after it
+                    self.remember(pushed)
                 if not self._forgets(refusal):
                     raise
 

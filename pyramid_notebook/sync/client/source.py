@@ -74,7 +74,7 @@ def read(path: str) -> Source:
     except (OSError, ValueError) as error:
         raise FileTrouble(f"{path} cannot be read: {getattr(error, 'strerror', error)}.") from None
     if len(data) > LONGEST_REQUEST:
-        raise FileTrouble(f"{path} is too large: a site takes {LONGEST_REQUEST >> 20} MB at most.")
+        raise FileTrouble(f"{path} is too large: a site takes {LONGEST_REQUEST // 1_000_000} MB at most.")
     try:
         return Source(path, data.decode(), _signature(status))
     except UnicodeDecodeError as error:

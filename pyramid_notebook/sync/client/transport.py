@@ -23,7 +23,7 @@ SILENCE_SECONDS = 60
 #: Seconds for which a server that is just being started is waited for.
 PATIENCE_SECONDS = 60
 #: Bytes of a request (the site takes no more), and of an answer.
-LONGEST_REQUEST, LONGEST_ANSWER = 8 << 20, 1 << 26
+LONGEST_REQUEST, LONGEST_ANSWER = 8_000_000, 1 << 26
 _STREAM = "text/event-stream"
 _CHUNK = 1 << 16
 #: What may be done twice: the second time, nothing is left to do.
@@ -111,7 +111,7 @@ class Connection:
         except UnicodeEncodeError:
             raise SiteError("The name of the file is not UTF-8, so that no site can be told it.") from None
         if len(body) > LONGEST_REQUEST:
-            raise SiteError(f"The file is too large: the site takes {LONGEST_REQUEST >> 20} MB at most.")
+            raise SiteError(f"The file is too large: the site takes {LONGEST_REQUEST // 1_000_000} MB at most.")
         return body
 
     def _json(self, method: str, path: str, body: bytes | None) -> dict[str, Any]:

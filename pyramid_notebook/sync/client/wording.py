@@ -22,6 +22,13 @@ _MADE = {
 }
 
 
+#: How a conflict ends.
+WAYS_OUT = (
+    "pyramid-notebook: Make both alike, or decide: sync --force keeps what the file has, pull --force what the "
+    "notebook has."
+)
+
+
 def one_line(text: str) -> str:
     """Return a text of this machine, such as the name of a file, as one line that cannot control a terminal."""
     return "".join(character if character.isprintable() else "?" for character in text)
@@ -89,7 +96,9 @@ def pull_line(file: str, answer: Mapping[str, Any], *, is_written: bool) -> str:
 
 def pair_line(file: str, answer: Mapping[str, Any]) -> str:
     """Return which notebook a file is paired with."""
-    return f"{one_line(file)}: paired with {word(answer, 'notebook')}{_MADE.get(word(answer, 'made'), '')}"
+    differs = "; they differ: pull, or sync with --force" if answer.get("rev") == "" else ""
+    made = _MADE.get(word(answer, "made"), "")
+    return f"{one_line(file)}: paired with {word(answer, 'notebook')}{made}{differs}"
 
 
 def kernel_line(answer: Mapping[str, Any]) -> str:

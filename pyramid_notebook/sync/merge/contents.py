@@ -10,7 +10,12 @@ from .lines import merge_text
 from .merged import ConflictKind
 
 #: What Jupyter notes for itself in a cell's metadata: always the notebook's own, and nobody's change.
-HOUSEKEEPING = frozenset(("ExecuteTime", "autoscroll", "collapsed", "execution", "scrolled", "trusted"))
+HOUSEKEEPING = frozenset(
+    (
+        *("ExecuteTime", "autoscroll", "collapsed", "execution", "scrolled", "trusted"),
+        *("cell_type", "id", "lines_to_end_of_cell_marker", "lines_to_next_cell", "region_name"),  # files cannot say it
+    )
+)
 
 _ABSENT: Any = object()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
 import pytest
@@ -130,3 +131,46 @@ def test_a_status_of_nothing_is_400(server: Daemon) -> None:
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_get_of_what_changes_something_is_405(server: Daemon, verb: str) -> None:
     assert ask_for(server, "GET", address(verb))[0] == 405
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"metadata": {"kernelspec": "python3"}},
+        {"metadata": {"kernelspec": [1]}},
+        {"cells": [{"id": "a", "cell_type": "markdown", "metadata": {"big": 2**63 + 1}, "source": "x"}]},
+        {"cells": [{"id": "a", "cell_type": "markdown", "metadata": {}, "source": 5}]},
+        {"cells": "none"},
+    ],
+)
+def test_an_odd_notebook_is_opened_or_refused_in_words(server: Daemon, change: dict[str, Any]) -> None:
+    content = {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5} | change
+    name = f"odd-{abs(hash(json.dumps(change)))}"
+    (server.folder.work / f"{name}.ipynb").write_text(json.dumps(content))
+    values = json.dumps({"file": f"/a/{name}.py", "notebook": f"{name}.ipynb"}).encode()
+    status, answer = posted(server, "pull", values)
+    assert status in (200, 400), answer
+    assert "Traceback" not in json.dumps(answer)
+
+
+def test_a_pipe_named_like_a_notebook_holds_nobody_up(server: Daemon) -> None:
+    folder = server.folder.work / "pipes"
+    folder.mkdir()
+    os.mkfifo(folder / "piped.ipynb")
+    for _ in range(3):
+        status, answer = posted(server, "", b'{"file": "/a/piped.py", "text": "a = 1"}')
+        assert (status, answer["reason"]) == (409, "no-match")
+
+
+def test_versions_that_cannot_be_kept_do_not_keep_a_sync_from_being_saved(editor: Editor) -> None:
+    editor.pair(script("a = 1"))
+    folder = editor.daemon.folder.runtime / "sync"
+    away = folder.rename(folder.with_name("sync-away"))
+    folder.write_text("in the way")
+    try:
+        status, answer = editor.ask(text=script("b = 2"), force=True)
+        assert (status, answer["rev"]) == (200, "")
+        assert editor.sources == ["b = 2"]
+    finally:
+        folder.unlink()
+        away.rename(folder)

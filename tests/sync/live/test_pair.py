@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from tests.server.daemons import Daemon
@@ -86,3 +88,9 @@ def test_equal_ids_in_a_file_do_not_make_a_broken_notebook(editor: Editor) -> No
     editor.pair('# %% id="one"\na = 1\n\n# %% id="one"\nb = 2\n')
     names = [cell["id"] for cell in editor.cells]
     assert len(set(names)) == 2
+
+
+def test_of_two_pairs_at_once_one_makes_the_notebook(editor: Editor) -> None:
+    with ThreadPoolExecutor(2) as threads:
+        answers = list(threads.map(lambda text: editor.ask("pair", text=text)[1], [script("a = 1"), script("b = 2")]))
+    assert sorted(answer["made"] for answer in answers) == ["", "notebook"]

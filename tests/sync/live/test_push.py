@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -185,3 +186,37 @@ def test_two_hundred_cells_in_another_order_keep_their_outputs(editor: Editor) -
     editor.sync(script(*reversed(sources)))
     assert editor.sources == list(reversed(sources))
     assert outputs(editor) == {source: f"output of {source}\n" for source in sources}
+
+
+def test_a_cell_without_text_that_shows_something_is_not_wiped_either(editor: Editor) -> None:
+    editor.pair(script("a = 1", ""))
+    put_outputs(editor)
+    status, answer = editor.ask(text=script("a = 1"))
+    assert (status, answer["reason"]) == (409, "unsynced")
+    assert len(editor.cells) == 2
+
+
+def test_a_notebook_that_was_made_anew_is_another_one(editor: Editor) -> None:
+    editor.pair(script("a = 1"))
+    rev = editor.rev
+    editor.daemon.request("DELETE", f"api/contents/{editor.notebook}")
+    editor.pair(script("b = 2"))
+    status, answer = editor.ask("pull", text=script("a = 1"), rev=rev)
+    assert (status, answer["reason"]) == (409, "unknown-rev")
+
+
+def test_metadata_that_no_file_can_say_stay(editor: Editor) -> None:
+    editor.pair(script("a = 1"))
+    path = editor.daemon.folder.work / editor.notebook
+    content = json.loads(path.read_text())
+    metadata = {"lines_to_next_cell": 2, "region_name": "x", "nested": {"number": 3}}
+    content["cells"][0]["metadata"] = metadata
+    path.write_text(json.dumps(content))
+    rev = editor.rev
+    wait_until(lambda: editor.status()["rev"] != rev, "the file is read again")
+    answer = editor.ask("pull", text=script("a = 1"), rev=editor.rev)[1]
+    editor.rev = answer["rev"]
+    assert editor.sync(answer["text"])["cells"] == []
+    editor.sync(answer["text"].replace("a = 1", "a = 2"))
+    assert editor.cells[0]["metadata"] == metadata
+    assert editor.status()["rev"] == editor.rev
