@@ -115,7 +115,8 @@ def _kernel(options: argparse.Namespace) -> int:
 def _clear(options: argparse.Namespace) -> int:
     session = open_session(options, read if options.line else _read_nothing)
     what = "line" if options.line else "cell" if options.cell else "all"
-    answer = session.ask("clear", what=what, **cell_fields(options))
+    with session.held():
+        answer = session.ask("clear", what=what, **cell_fields(options))
     cleared = wording.word(answer, "cleared")
     line = f"{wording.word(answer, 'notebook')}: {cleared} {'cell' if cleared == '1' else 'cells'} cleared"
     return report(options, answer, [line])

@@ -33,10 +33,12 @@ def run(options: argparse.Namespace, session: Session) -> int:
         return _begin(options, session, fields)
     printer = RunPrinter(options, session)
     try:
-        for event in session.events("run", wait=True, **fields):
-            printer.show(event)
-            if printer.status:
-                break
+        with session.held():
+            for event in session.events("run", wait=True, **fields):
+                printer.show(event)
+                session.release()  # what was pushed is told first; the run may take hours
+                if printer.status:
+                    break
     except KeyboardInterrupt:
         printer.end()
         if session.connection.is_asking:
@@ -61,11 +63,12 @@ def _what(options: argparse.Namespace) -> str:
 
 
 def _begin(options: argparse.Namespace, session: Session, fields: Mapping[str, Any]) -> int:
-    answer = session.ask("run", wait=False, **fields)
-    synced = answer.get("sync")
-    synced = synced if isinstance(synced, dict) else {}
-    if synced:
-        session.remember(synced)
+    with session.held():
+        answer = session.ask("run", wait=False, **fields)
+        synced = answer.get("sync")
+        synced = synced if isinstance(synced, dict) else {}
+        if synced:
+            session.remember(synced)
     if options.json:
         say_json(answer)
     elif not options.quiet:

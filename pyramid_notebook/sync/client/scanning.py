@@ -62,6 +62,10 @@ class Finder:
             found += self._walk()
         return found
 
+    def known(self, path: str) -> Signature | None:
+        """Return what a file was when it was looked at, or written by us, last."""
+        return self._files.get(path)
+
     def settle(self, path: str, written: Signature) -> None:
         """Take what we have written to a file ourselves for known."""
         self._files[path] = written

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...errors import NotebookError
 from .refusals import Refusal
 from .sites import Place
-from .source import Source, create, replace
+from .source import Source, create, read, read_newest, replace, signature
 from .state import NOTHING, Known, Memory
 from .terminal import complain
 from .transport import Connection
@@ -57,7 +58,40 @@ class Session:
         self._force = force
         self._language = language
         self._memory = Memory(place.site.notebooks, path) if path else None
+        self._lock = ExitStack()
+        self._is_held = False
         self.known = self._remembered()
+
+    @contextmanager
+    def held(self, *, anew: bool = True, appears: bool = False) -> Iterator[None]:
+        """Keep other commands with this file waiting, so that each knows what the one before it has pushed.
+
+        Args:
+            anew: the file is read again if it was saved while others were waited for.
+            appears: and also if it was not there.
+
+        Raises:
+            FileTrouble: it cannot be read.
+        """
+        is_outermost = not self._is_held
+        try:
+            if is_outermost and self._memory:
+                self._is_held = True
+                self._lock.enter_context(self._memory.locked())
+                if self.source and anew:
+                    self.source = read_newest(self.source)
+                elif appears and not self.source and signature(self.path):
+                    self.source = read(self.path)
+                self.known = self._remembered()
+            yield
+        finally:
+            if is_outermost:
+                self.release()
+
+    def release(self) -> None:
+        """Let other commands with this file go on, before the end of :meth:`held`."""
+        self._is_held = False
+        self._lock.close()
 
     def sync(self, *, take: bool = False) -> dict[str, Any]:
         """Push the file.
@@ -65,8 +99,9 @@ class Session:
         Args:
             take: the answer shall hold what the file lacks.
         """
-        answer = self.ask("", take=True) if take else self.ask("")
-        self.remember(answer)
+        with self.held():
+            answer = self.ask("", take=True) if take else self.ask("")
+            self.remember(answer)
         return answer
 
     def pull(self) -> tuple[dict[str, Any], Signature | None]:
@@ -75,23 +110,24 @@ class Session:
         Raises:
             FileTrouble: the file was saved meanwhile, or cannot be written; nothing was changed.
         """
-        answer = self.ask("pull")
-        text = text_of(answer, "text")
-        written = None
-        if self.source is None:
-            written = create(self.path, text)
-        elif text != self.source.text:
-            written = replace(self.source, text)
-        self.remember(answer)
+        with self.held(appears=True):
+            answer = self.ask("pull")
+            text, known = text_of(answer, "text"), self._known_after(answer)
+            written = None
+            if self.source is None:
+                written = create(self.path, text)
+            elif text != self.source.text:
+                written = replace(self.source, text)
+            self._keep(known)
         return answer, written
 
     def take(self, answer: Mapping[str, Any]) -> Signature | None:
         """Write what a sync's answer has for the file, if it has something; see :meth:`pull`."""
         if self.source is None or "text" not in answer:
             return None
-        text = text_of(answer, "text")
+        text, known = text_of(answer, "text"), self._known_after({**answer, "rev": text_of(answer, "text_rev")})
         written = replace(self.source, text) if text != self.source.text else None
-        self.remember({**answer, "rev": text_of(answer, "text_rev")})
+        self._keep(known)
         return written
 
     def pair(self, *, kernel: str = "") -> dict[str, Any]:
@@ -100,10 +136,12 @@ class Session:
         Args:
             kernel: name of the kernel for a new notebook; empty for the usual one.
         """
-        answer = self.ask("pair", **({"kernel": kernel} if kernel else {}))
-        if self.source is None:
-            create(self.path, text_of(answer, "text"))
-        self.remember(answer)
+        with self.held(appears=True):
+            answer = self.ask("pair", **({"kernel": kernel} if kernel else {}))
+            known = self._known_after(answer)
+            if self.source is None:
+                create(self.path, text_of(answer, "text"))
+            self._keep(known)
         return answer
 
     def ask(self, verb: str, **more: Any) -> dict[str, Any]:
@@ -128,7 +166,12 @@ class Session:
 
     def remember(self, answer: Mapping[str, Any]) -> None:
         """Remember the notebook and version of an answer for the next command."""
-        known = Known(notebook=text_of(answer, "notebook"), rev=text_of(answer, "rev"), hints=self._hints())
+        self._keep(self._known_after(answer))
+
+    def _known_after(self, answer: Mapping[str, Any]) -> Known:
+        return Known(notebook=text_of(answer, "notebook"), rev=text_of(answer, "rev"), hints=self._hints())
+
+    def _keep(self, known: Known) -> None:
         before, self.known = self.known, known
         if self._memory is None or known == before:
             return

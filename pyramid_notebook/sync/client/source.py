@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +12,10 @@ from typing import NamedTuple
 
 from ...errors import NotebookError
 from .transport import LONGEST_REQUEST
+
+#: Seconds for which a file that has become empty is taken for one that is being written.
+EMPTY_SECONDS = 2.0
+_RETRY_SECONDS = 0.02
 
 
 class FileTrouble(NotebookError):
@@ -82,6 +87,30 @@ def read(path: str) -> Source:
         raise FileTrouble(f"{path} is not UTF-8: see line {line}. Save it as UTF-8.") from None
 
 
+def read_newest(
+    source: Source, *, wait: Callable[[float], None] = time.sleep, clock: Callable[[], float] = time.monotonic
+) -> Source:
+    """Return a file as it is now; an editor that is just writing it is waited for.
+
+    Args:
+        source: the file as it was read before.
+        wait: waits so many seconds.
+        clock: tells seconds that never go back.
+
+    Raises:
+        FileTrouble: see :func:`read`.
+    """
+    end = clock() + EMPTY_SECONDS
+    while clock() < end:
+        if signature(source.path) in (None, source.signature):
+            return source
+        found = read(source.path)
+        if found.text and signature(source.path) == found.signature:
+            return found
+        wait(_RETRY_SECONDS)
+    return read(source.path)
+
+
 def replace(source: Source, text: str) -> Signature:
     """Replace a file in one step; its mode stays, and so does a link that leads to it.
 
@@ -145,8 +174,9 @@ def _write(path: str, text: str, put: Callable[[str, int], None]) -> Signature:
                 file.write(text.encode())
                 file.flush()
                 os.fsync(descriptor)
+                written = _signature(os.fstat(descriptor))  # not later: an editor may save into it once it is there
                 put(temporary, descriptor)
-                return _signature(os.fstat(descriptor))
+                return written
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise

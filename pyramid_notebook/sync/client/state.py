@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import json
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
 from ...errors import NotebookError
-from ...files import private_folder, read_private, write_private
+from ...files import locked, private_folder, read_private, write_private
 
 #: Files that are remembered; the oldest are forgotten.
 MOST = 1000
+#: Seconds for which another command with the same file is waited for; it may have to wait for a server that starts.
+LOCK_SECONDS = 70
 _VERSION = 1
 
 
@@ -59,6 +62,8 @@ class Memory:
         self._names = {"site": notebooks, "file": file}
         digest = sha256(b"\0".join((notebooks.encode(), os.fsencode(file)))).hexdigest()
         self._path = (folder or default_folder()) / f"{digest[:32]}.json"
+        # locks cannot be removed safely, so that there is no more than a number of them, and some files share one
+        self._lock = self._path.with_name(f"{digest[:3]}.lock")
 
     def read(self) -> Known:
         """Return what is remembered; nothing where it cannot be read."""
@@ -81,6 +86,15 @@ class Memory:
         write_private(self._path, json.dumps({"version": _VERSION, **self._names, **known._asdict()}) + "\n")
         if is_new:
             _forget_oldest(self._path.parent)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other commands with this file waiting; without a lock where it cannot be had, or not in time."""
+        with ExitStack() as stack:
+            with suppress(NotebookError, OSError):
+                private_folder(self._path.parent)
+                stack.enter_context(locked(self._lock, timeout=LOCK_SECONDS))
+            yield
 
     def forget(self) -> None:
         """Forget all of it."""

@@ -14,7 +14,7 @@ from .refusals import Refusal
 from .scanning import Finder
 from .session import Session
 from .sites import Place
-from .source import Signature, read
+from .source import EMPTY_SECONDS, Signature, Source, read, signature
 from .terminal import complain, say, say_json
 from .transport import Connection, is_passing
 from .wording import conflict_lines, one_line, pull_line, sync_line, text_of
@@ -92,7 +92,7 @@ class Watcher:
         self._log = log
         self._two_way = two_way
         self._clock = clock
-        self._saved: dict[str, None] = {}
+        self._saved: dict[str, float] = {}
         self._polled: dict[str, float] = {}
         self._seen: dict[str, str] = {}
         self._hopeless: set[str] = set()
@@ -111,20 +111,22 @@ class Watcher:
 
     def step(self) -> None:
         """Look at the files once, and do what is to be done."""
-        for path in self._finder.changed():
-            self._saved[path] = None
+        changed = self._finder.changed()
+        for path in changed:
+            self._saved[path] = self._clock()
             self._seen.pop(path, None)
             self._hopeless.discard(path)
         for path in list(self._saved):
-            self._at_site(path, self._push)
+            if path not in changed and self._is_written(path):
+                self._at_site(path, self._push)
         if self._two_way:
             for path in self._finder.files:
                 if self._is_due(path):
                     self._polled[path] = self._clock()
                     self._at_site(path, self._poll)
 
-    def _at_site(self, path: str, do: Callable[[str, Place, Connection], None]) -> None:
-        """Do something with a file, unless its site is away."""
+    def _at_site(self, path: str, do: Callable[[str, Place, Connection], bool]) -> None:
+        """Do something with a file, unless its site is away; it tells whether the site was asked."""
         try:
             place = self._links.place(path)
             link = self._links.link(place.site)
@@ -135,9 +137,9 @@ class Watcher:
             self._saved.pop(path, None)
             self._hopeless.add(path)  # until it is saved again
 
-    def _try(self, path: str, link: Link, do: Callable[[], None]) -> None:
+    def _try(self, path: str, link: Link, do: Callable[[], bool]) -> None:
         try:
-            do()
+            is_asked = do()
         except NotebookError as error:
             if is_passing(error):
                 if link.goes(self._clock()):
@@ -146,33 +148,56 @@ class Watcher:
             if isinstance(error, Refusal):
                 self._comes(link)
             raise
-        self._comes(link)
+        if is_asked:
+            self._comes(link)
 
     def _comes(self, link: Link) -> None:
         if link.comes():
             self._log.done("back", "", f"{link.connection.site.notebooks} answers again.")
 
-    def _push(self, path: str, place: Place, connection: Connection) -> None:
-        session = Session(place, connection, path, read(path))
-        answer = session.sync(take=self._two_way)
-        del self._saved[path]
-        self._log.done("sync", path, f"{one_line(_name(path))} to {sync_line(answer)}", answer)
-        written = session.take(answer) if self._two_way else None
+    def _push(self, path: str, place: Place, connection: Connection) -> bool:
+        source = read(path)
+        session = Session(place, connection, path, source)
+        with session.held(anew=False):
+            if not self._is_as_seen(source):
+                return False  # the next looks see it
+            answer = session.sync(take=self._two_way)
+            del self._saved[path]
+            self._log.done("sync", path, f"{one_line(_name(path))} to {sync_line(answer)}", answer)
+            written = session.take(answer) if self._two_way else None
         if written:
             self._wrote(path, written, answer)
+        return True
 
-    def _poll(self, path: str, place: Place, connection: Connection) -> None:
+    def _poll(self, path: str, place: Place, connection: Connection) -> bool:
         session = Session(place, connection, path, None)
         known = session.known
         if not known.notebook:
-            return
+            return False
         rev = text_of(session.status(), "rev")
         if rev in (known.rev, self._seen.get(path)):
-            return
-        answer, written = Session(place, connection, path, read(path)).pull()
+            return True
+        source = read(path)
+        session = Session(place, connection, path, source)
+        with session.held(anew=False):
+            if not self._is_as_seen(source):
+                return True  # it was saved just now, and is pushed first
+            answer, written = session.pull()
         self._seen[path] = rev
         if written:
             self._wrote(path, written, answer)
+        return True
+
+    def _is_as_seen(self, source: Source) -> bool:
+        """Tell whether a file is still what was read, and that what was seen: nobody has written while it was read."""
+        return signature(source.path) == source.signature == self._finder.known(source.path)
+
+    def _is_written(self, path: str) -> bool:
+        """Tell whether a file that was saved is whole: editors empty a file, and write it then."""
+        seen = self._finder.known(path)
+        if seen is None or signature(path) != seen:
+            return False
+        return seen.size > 0 or self._clock() >= self._saved[path] + EMPTY_SECONDS
 
     def _wrote(self, path: str, written: Signature, answer: Mapping[str, Any]) -> None:
         self._finder.settle(path, written)

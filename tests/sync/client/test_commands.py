@@ -272,6 +272,20 @@ def test_pull_loses_nothing_that_is_saved_meanwhile(run: Run, site: EditorSite, 
     assert "rev" not in site.bodies("sync")[0]
 
 
+@pytest.mark.parametrize("unusable", [{"rev": 5}, {"rev": None}, {"notebook": ["x.ipynb"]}])
+@pytest.mark.parametrize("command", ["pull", "pair"])
+@pytest.mark.parametrize("name", ["x.py", "new.py"])
+def test_an_answer_that_cannot_be_remembered_changes_no_file(
+    run: Run, site: EditorSite, script: Path, home: Path, command: str, name: str, unusable: dict[str, object]
+) -> None:
+    site.says(f"sync/{command}", {**SYNCED, "text": "from the notebook\n", "changed": True, **unusable})
+    code, _, errors = run(command, name)
+    assert (code, errors.count("\n")) == (1, 1)
+    assert "cannot be understood" in errors
+    assert script.read_text() == SCRIPT
+    assert not (home / "new.py").exists()
+
+
 def test_pull_tells_conflicts(run: Run, site: EditorSite, script: Path) -> None:
     conflicts = [{"id": "a", "line": 1, "kind": "metadata"}]
     site.says("sync/pull", {**SYNCED, "text": SCRIPT, "changed": False, "conflicts": conflicts})

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pyramid_notebook.sync.client.source import FileTrouble, create, read, replace, signature
+from pyramid_notebook.sync.client.source import FileTrouble, create, read, read_newest, replace, signature
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])), st.text(st.characters(exclude_categories=["Cs"])))
@@ -62,6 +62,28 @@ def test_a_new_file_has_the_mode_of_others_and_takes_no_place(folder: Path) -> N
     with pytest.raises(FileTrouble, match="exists"):
         create(str(folder / "link.py"), "other")
     assert {path.name for path in folder.iterdir()} == {"x.py", "link.py"}
+
+
+def test_the_newest_text_is_read_once_it_is_whole(folder: Path) -> None:
+    path = folder / "x.py"
+    path.write_text("old")
+    source = read(str(path))
+    assert read_newest(source) is source
+    path.write_text("")
+    assert read_newest(source, wait=lambda _: path.write_text("new") and None).text == "new"
+
+
+def test_a_file_that_stays_empty_is_empty(folder: Path) -> None:
+    path = folder / "x.py"
+    path.write_text("old")
+    source, now = read(str(path)), [0.0]
+    path.write_text("")
+
+    def wait(seconds: float) -> None:
+        now[0] += seconds
+
+    assert read_newest(source, wait=wait, clock=lambda: now[0]).text == ""
+    assert now[0] == pytest.approx(2.0, abs=0.1)
 
 
 def test_what_is_no_file_is_not_waited_for(folder: Path) -> None:

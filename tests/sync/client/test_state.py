@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pyramid_notebook.files import try_lock
 from pyramid_notebook.sync.client import state
 from pyramid_notebook.sync.client.state import NOTHING, Known, Memory, default_folder
 
@@ -64,6 +65,28 @@ def test_a_link_is_not_followed(memory: Memory, folder: Path) -> None:
     assert memory.read() == NOTHING
     memory.write(KNOWN)
     assert not path.is_symlink()
+
+
+def test_a_lock_keeps_others_waiting_and_is_private(
+    memory: Memory, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(state, "LOCK_SECONDS", 0)
+    with memory.locked():
+        (path,) = (folder / "state").iterdir()
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert try_lock(path) is None
+        with Memory(SITE, "/work/x.py", folder / "state").locked():
+            pass  # it goes on in the end
+        assert try_lock(path) is None
+    descriptor = try_lock(path)
+    assert descriptor is not None
+    os.close(descriptor)
+
+
+def test_where_no_lock_can_be_had_it_goes_on(memory: Memory, folder: Path) -> None:
+    (folder / "state").write_text("no folder")
+    with memory.locked():
+        assert (folder / "state").is_file()
 
 
 def test_the_oldest_are_forgotten(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from pyramid_notebook.errors import NotebookError
+from pyramid_notebook.sync.client import watching
 from pyramid_notebook.sync.client.links import Links
 from pyramid_notebook.sync.client.scanning import Finder
-from pyramid_notebook.sync.client.source import FileTrouble, signature
+from pyramid_notebook.sync.client.source import FileTrouble, Source, read, signature
 from pyramid_notebook.sync.client.watching import Log, Watcher
 
 from .conftest import SCRIPT
@@ -52,7 +53,12 @@ class Watch:
         self._watcher = Watcher(finder, Links(""), Log(options), two_way=two_way, clock=clock)
 
     def step(self, seconds: float = 1.0) -> tuple[str, str]:
-        """Let time pass, look once, and return what was said, without the time of the day."""
+        """Let time pass, look twice, and return what was said, without the time of the day."""
+        first, second = self.look(seconds), self.look(0.0)
+        return first[0] + second[0], first[1] + second[1]
+
+    def look(self, seconds: float = 0.2) -> tuple[str, str]:
+        """The same, but look once: a file that was saved is pushed at the second look."""
         self.clock.now += seconds
         self._watcher.step()
         output, errors = self._capsys.readouterr()
@@ -67,6 +73,96 @@ def test_a_file_is_pushed_when_it_is_saved(site: EditorSite, script: Path, clock
     assert watch.step() == ("x.py to reports/x.ipynb: nothing changed\n", "")
     assert watch.step() == ("", "")
     assert [body["text"] for body in site.bodies("sync")] == [f"{SCRIPT}more\n"]
+
+
+def test_a_file_that_is_being_written_is_pushed_once_it_is_whole(
+    site: EditorSite, script: Path, clock: Clock, capsys
+) -> None:
+    site.says("sync", SYNCED)
+    watch = Watch(clock, capsys, script)
+    for text in ("", SCRIPT, f"{SCRIPT}mo", f"{SCRIPT}more\n"):
+        script.write_text(text)
+        assert watch.look() == ("", "")
+    watch.look()
+    assert [body["text"] for body in site.bodies("sync")] == [f"{SCRIPT}more\n"]
+
+
+def test_a_file_that_has_become_empty_is_given_time(site: EditorSite, script: Path, clock: Clock, capsys) -> None:
+    site.says("sync", SYNCED)
+    watch = Watch(clock, capsys, script)
+    script.write_text("")
+    for _ in range(10):
+        assert watch.look(0.19) == ("", "")
+    script.write_text(f"{SCRIPT}more\n")
+    watch.step()
+    script.write_text("")
+    watch.look()
+    watch.look(2.1)
+    assert [body["text"] for body in site.bodies("sync")] == [f"{SCRIPT}more\n", ""]
+
+
+def test_a_file_that_is_written_while_it_is_read_is_read_again(
+    site: EditorSite, script: Path, clock: Clock, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.says("sync", SYNCED)
+    watch = Watch(clock, capsys, script)
+    script.write_text(f"{SCRIPT}half")
+
+    def read_while_it_is_written(path: str) -> Source:
+        monkeypatch.setattr(watching, "read", read)
+        found = read(path)
+        script.write_text(f"{SCRIPT}half and half\n")
+        return found
+
+    monkeypatch.setattr(watching, "read", read_while_it_is_written)
+    for _ in range(4):
+        watch.look()
+    assert [body["text"] for body in site.bodies("sync")] == [f"{SCRIPT}half and half\n"]
+
+
+def test_a_save_while_the_site_is_asked_is_pushed_and_not_pulled(
+    site: EditorSite, script: Path, clock: Clock, capsys
+) -> None:
+    saved, differs = f"{SCRIPT}saved = 1\n", says(status("2"))
+
+    def saves(handler, request) -> None:
+        script.write_text(saved)
+        differs(handler, request)
+
+    def pulls(handler, request) -> None:
+        says({**SYNCED, "rev": "2" * 32, "text": f"{request.body['text']}tab = 1\n", "changed": True})(handler, request)
+
+    site.says("sync", SYNCED, {**SYNCED, "rev": "2" * 32})
+    site.says("sync/status", status("1"), saves, status("2"))
+    site.says("sync/pull", pulls)
+    watch = Watch(clock, capsys, script, two_way=True)
+    script.write_text(f"{SCRIPT}#\n")
+    for _ in range(5):
+        watch.step()
+    assert [body["text"] for body in site.bodies("sync")] == [f"{SCRIPT}#\n", saved]
+    assert script.read_text() == saved
+
+
+def test_a_save_right_after_a_pull_is_pushed(
+    site: EditorSite, script: Path, clock: Clock, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.says("sync", SYNCED, {**SYNCED, "rev": "2" * 32})
+    site.says("sync/status", status("1"), status("2"))
+    site.says("sync/pull", {**SYNCED, "rev": "2" * 32, "text": f"{SCRIPT}tab = 1\n", "changed": True})
+    watch = Watch(clock, capsys, script, two_way=True)
+    script.write_text(f"{SCRIPT}#\n")
+    watch.step()
+    rename = os.replace
+
+    def rename_and_save(temporary: str, target: str) -> None:
+        rename(temporary, target)
+        if target == str(script):
+            script.write_text(f"{SCRIPT}saved = 1\n")
+
+    monkeypatch.setattr(os, "replace", rename_and_save)
+    for _ in range(3):
+        watch.step()
+    assert [body["text"] for body in site.bodies("sync")] == [f"{SCRIPT}#\n", f"{SCRIPT}saved = 1\n"]
 
 
 def test_an_editor_that_renames_is_seen(site: EditorSite, script: Path, clock: Clock, capsys) -> None:
@@ -142,6 +238,21 @@ def test_a_site_that_is_away_is_told_once_and_asked_less_and_less(
             assert said == ("", "")
         assert said == (f"x.py to reports/x.ipynb: nothing changed\n{site.url} answers again.\n", "")
         assert asked == [2, 2, 3, 3, 3, 3, 4]
+
+
+def test_a_site_is_back_only_once_it_has_answered(
+    site: EditorSite, script: Path, home: Path, clock: Clock, capsys
+) -> None:
+    unknown = home / "unknown.py"
+    unknown.write_text(SCRIPT)
+    site.says("sync", SYNCED)
+    site.says("sync/status", status("1"), hangs_up)
+    watch = Watch(clock, capsys, unknown, script, two_way=True)
+    script.write_text(f"{SCRIPT}#\n")
+    watch.step()
+    assert "cannot be reached" in watch.step()[1]
+    for _ in range(5):
+        assert watch.step(2) == ("", "")
 
 
 def test_both_ways_what_the_notebook_has_comes_into_the_file(
