@@ -31,6 +31,7 @@
      │   ├─ NotSaved           ... wholly: the notebook has changed, but its file could not be written
      │   ├─ NoCell             ... because a line or an id names no cell
      │   ├─ NoKernel           ... because nothing runs the notebook
+     │   ├─ KernelTrouble      ... because its kernel does not do what it is told
      │   ├─ NoTab              ... because no page has it open
      │   └─ SyncUnsupported    ... because the Jupyter packages are of a version that we don't know
      ├─ ScopeError             a scope of a token is unknown, or cannot be restricted that way
@@ -102,6 +103,7 @@ from .sync import (
     BadPath,
     BadRequest,
     FileChanged,
+    KernelTrouble,
     NoCell,
     NoKernel,
     NoMatch,
@@ -145,6 +147,7 @@ __all__ = [
     "ContextError",
     "CredentialsUnreadable",
     "FileChanged",
+    "KernelTrouble",
     "LaunchError",
     "LaunchTimeout",
     "LoginFailed",

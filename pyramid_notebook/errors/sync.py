@@ -137,6 +137,13 @@ class NoKernel(SyncError):
     reason = "no-kernel"
 
 
+class KernelTrouble(SyncError):
+    """A kernel could not be interrupted or restarted, or is not up again in time; the text says which."""
+
+    status = 503
+    reason = "kernel"
+
+
 class NoTab(SyncError):
     """Nobody has the notebook open in a page."""
 

@@ -8,12 +8,16 @@ from typing import Any, Protocol
 
 from jupyter_server.serverapp import ServerApp
 
+from ...errors import KernelTrouble
 from ..outcome import KERNEL_EVENTS
 from .kernels import KernelConnection, KernelGone, new_context
+from .sessions import failure_of, is_pending
 
 _LOOK_SECONDS = 0.05
+_PENDING_SECONDS = 60.0  # until a run does not wait any more for a kernel that starts or ends
 _DIED = "The kernel died while this ran. What it had in its memory is lost; its next start is a fresh one."
 _RESTARTED = "The kernel was restarted while this ran."
+_NOT_RESTARTED = "The kernel could not be restarted. Restart it again."
 _SHUT_DOWN = "The kernel was shut down while this ran."
 
 
@@ -52,12 +56,20 @@ class Connections:
 
         Raises:
             KernelGone: there is no such kernel any more.
+            KernelTrouble: its restart failed, or does not come to its end.
         """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _PENDING_SECONDS
         while kernel_id in self._app.kernel_manager:
             kernel: Any = self._app.kernel_manager.get_kernel(kernel_id)
-            if kernel.shutting_down:  # it is about to be started again, or to go
+            if is_pending(kernel):  # it is about to be started again, or to go
+                if loop.time() > deadline:
+                    raise KernelTrouble("it neither starts nor ends. Shut it down.")
                 await asyncio.sleep(_LOOK_SECONDS)
                 continue
+            if (failure := failure_of(kernel)) is not None:  # nobody watches such a kernel, so nothing would ever come
+                raise KernelTrouble(f"it could not be started again ({failure}). Restart it.")
+            deadline = loop.time() + _PENDING_SECONDS
             connection = self._connections.get(kernel_id)
             if connection is None or connection.stale or connection.kernel is not kernel:
                 connection = self._connect(kernel_id, kernel)
@@ -67,7 +79,11 @@ class Connections:
                 await asyncio.sleep(_LOOK_SECONDS)
                 continue
             return connection
-        raise KernelGone
+        raise KernelGone("it was shut down.")
+
+    def kernel_failed(self, kernel_id: str, message: str) -> None:
+        """Let a kernel go that could not be restarted, and end what waits for it."""
+        self._ended(kernel_id, "died", message)
 
     def close(self) -> None:
         """Let all kernels go, and hear of them no longer."""
@@ -103,6 +119,8 @@ class Connections:
     async def _on_event(self, logger: Any, schema_id: str, data: dict[str, Any]) -> None:
         kernel_id = data.get("kernel_id", "")
         if data.get("status") != "success":
+            if data.get("action") == "restart":
+                self.kernel_failed(kernel_id, _NOT_RESTARTED)
             return
         if data.get("action") == "interrupt":
             self._watcher.kernel_interrupted(kernel_id)

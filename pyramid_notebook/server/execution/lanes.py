@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .displays import Displays
@@ -32,7 +33,7 @@ class Job:
     run: Run
     notebook: LiveNotebook
     hold: ExitStack
-    task: asyncio.Task[None] | None = None
+    task: asyncio.Task[tuple[str, str]] | None = None
     in_flight: bool = False  # whether the kernel has a request of it
     ending: tuple[str, str] | None = None  # status and message, once it shall end
     stack: AsyncExitStack = field(default_factory=AsyncExitStack)
@@ -84,6 +85,7 @@ class Lane:
         job = Job(run, notebook, hold)
         self.jobs.append(job)
         job.task = asyncio.create_task(self._perform(job))
+        job.task.add_done_callback(partial(self._done, job))
 
     def use(self, kernel_id: str) -> None:
         """Note which kernel runs this notebook now."""
@@ -110,20 +112,20 @@ class Lane:
             if job.task is not None:
                 job.task.cancel()
 
-    async def _perform(self, job: Job) -> None:
-        status, message = "died", _SERVER_ENDS
+    async def _perform(self, job: Job) -> tuple[str, str]:
         try:
             async with self._lock, job.stack:
-                status, message = await self._run(job)
-        except asyncio.CancelledError:
-            status, message = job.ending or (status, message)
+                return await self._run(job)
         except Exception as error:
-            status, message = "died", f"The kernel cannot be used: {getattr(error, 'log_message', None) or error}"
-        finally:
-            self.jobs.remove(job)
-            job.run.end(status, message)
-            with surviving("Letting a notebook go"):
-                job.hold.close()
+            return "died", f"The kernel cannot be used: {getattr(error, 'log_message', None) or error}"
+
+    def _done(self, job: Job, task: asyncio.Task[tuple[str, str]]) -> None:
+        # a task that is cancelled before its first step runs nothing of its own, so it cannot end its run itself
+        status, message = (job.ending or ("died", _SERVER_ENDS)) if task.cancelled() else task.result()
+        self.jobs.remove(job)
+        job.run.end(status, message)
+        with surviving("Letting a notebook go"):
+            job.hold.close()
 
     async def _run(self, job: Job) -> tuple[str, str]:
         for cell_id in job.run.cells:

@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from jupyter_core.utils import ensure_async
 from jupyter_server.serverapp import ServerApp
 
 from ...errors import NoKernel
 from .connections import Connections
+from .control import KernelControl
 from .kernels import KernelConnection
 from .lanes import Lane
 from .outputs import surviving
@@ -37,6 +37,7 @@ class Execution:
         self._notes: set[asyncio.Task[None]] = set()
         self._starting: dict[str, asyncio.Task[str]] = {}
         self._connections = Connections(app, self)
+        self._control = KernelControl(app, self._kernel_restarts, self._connections.kernel_failed)
 
     async def start(self, notebook: LiveNotebook, cells: Sequence[str]) -> Run:
         """Queue a run, and return it at once.
@@ -74,6 +75,7 @@ class Execution:
 
         Raises:
             NoKernel: it has none.
+            KernelTrouble: it cannot be interrupted.
         """
         kernel_id = await kernel_id_of(self._app, path)
         lane = self._lane(path)
@@ -83,23 +85,19 @@ class Execution:
             lane.interrupt()
         if kernel_id:
             self.kernel_interrupted(kernel_id)
-            await self._interrupt(kernel_id)
+            await self._control.interrupt(kernel_id)
 
     async def restart(self, path: str) -> None:
         """Restart a notebook's kernel, and end our runs there; it may not be up again when this returns.
 
         Raises:
             NoKernel: it has none.
+            KernelTrouble: it could not be restarted, or not in time.
         """
         kernel_id = await kernel_id_of(self._app, path)
         if not kernel_id:
             raise NoKernel(_NO_KERNEL)
-        for lane in self._lanes:
-            if lane.kernel_id == kernel_id:
-                lane.end("restarted", _RESTARTED)
-        up: Any = await ensure_async(self._app.kernel_manager.restart_kernel(kernel_id))
-        if isinstance(up, asyncio.Future):
-            up.add_done_callback(lambda future: future.cancelled() or future.exception())
+        await self._control.restart(kernel_id)
 
     async def kernel_of(self, path: str) -> KernelState:
         """Return how the kernel of a notebook is doing."""
@@ -173,6 +171,10 @@ class Execution:
         return await self._connections.connection(kernel_id)
 
     async def _interrupt(self, kernel_id: str) -> None:
-        if kernel_id in self._app.kernel_manager:
-            manager: Any = self._app.kernel_manager
-            await ensure_async(manager.interrupt_kernel(kernel_id))
+        with surviving("Interrupting a cell"):
+            await self._control.interrupt(kernel_id)
+
+    def _kernel_restarts(self, kernel_id: str) -> None:
+        for lane in self._lanes:
+            if lane.kernel_id == kernel_id:
+                lane.end("restarted", _RESTARTED)

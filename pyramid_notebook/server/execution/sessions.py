@@ -47,11 +47,26 @@ async def start_kernel(app: ServerApp, path: str, kernel_name: str) -> str:
     return str(session["kernel"]["id"])
 
 
+def is_pending(kernel: Any) -> bool:
+    """Return whether somebody starts, ends or restarts a kernel of jupyter_server just now."""
+    # between the end and the new start of a kernel that is restarted, only the flag tells
+    return not kernel.ready.done() or (kernel.shutting_down and failure_of(kernel) is None)
+
+
+def failure_of(kernel: Any) -> BaseException | None:
+    """Return why the last start, end or restart of a kernel failed; None if it didn't."""
+    ready = kernel.ready
+    failure: BaseException | None = ready.exception() if ready.done() and not ready.cancelled() else None
+    return failure
+
+
 def state_of(app: ServerApp, kernel_id: str) -> KernelState:
     """Return how a kernel is doing."""
     if not kernel_id or kernel_id not in app.kernel_manager:
         return KernelState("", "none")
     kernel: Any = app.kernel_manager.get_kernel(kernel_id)
+    if failure_of(kernel) is not None:
+        return KernelState(str(kernel.kernel_name), "dead")
     # a kernel that is only just being started has no state yet, and reading it would raise
     state = kernel.execution_state if kernel.trait_has_value("execution_state") else "starting"
     return KernelState(str(kernel.kernel_name), _STATES.get(str(state), "starting"))
