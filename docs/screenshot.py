@@ -45,7 +45,7 @@ def open_shell(browser: Any, site: Site, code: str) -> None:
 
 def run_cell(browser: Any, source: str) -> None:
     """Type into the last cell, run it, and wait for its plot."""
-    browser.find_element(By.CSS_SELECTOR, LAST_CODE_CELL).click()
+    wait_until(lambda: browser.find_elements(By.CSS_SELECTOR, LAST_CODE_CELL), "the cells are there")[0].click()
     # inserted as one text, so that the editor adds neither brackets nor indentation of its own
     browser.execute_cdp_cmd("Input.insertText", {"text": source})
     ActionChains(browser).key_down(Keys.CONTROL).send_keys(Keys.ENTER).key_up(Keys.CONTROL).perform()
