@@ -257,6 +257,10 @@ async def room_of(app: ServerApp, path: str) -> Any:
     room_id = encode_file_path("json", "notebook", app.web_app.settings["file_id_manager"].index(path))
     try:
         await ours.get_document(room_id=room_id, copy=False, create=True)
+        room = ours.ywebsocket_server.rooms[room_id]
+        if not room.ready:  # a page that is just coming in has made it, and loads it
+            async with ours._room_locks[room_id]:
+                await room.initialize()
     except (HTTPError, CancelledError):
         raise
     except BaseException as error:  # pycrdt's PanicException is no Exception
@@ -264,10 +268,6 @@ async def room_of(app: ServerApp, path: str) -> Any:
             raise
         app.log.warning("%s cannot be opened", path, exc_info=True)
         raise BadNotebook(f"The notebook {path!r} holds what no notebook can, and cannot be opened.") from None
-    room = ours.ywebsocket_server.rooms[room_id]
-    if not room.ready:  # a page that is just coming in has made it, and loads it
-        async with ours._room_locks[room_id]:
-            await room.initialize()
     if room._update_lock.locked():  # it is being loaded anew, from its file
         async with room._update_lock:
             pass

@@ -148,9 +148,10 @@ def test_an_odd_notebook_is_opened_or_refused_in_words(server: Daemon, change: d
     name = f"odd-{abs(hash(json.dumps(change)))}"
     (server.folder.work / f"{name}.ipynb").write_text(json.dumps(content))
     values = json.dumps({"file": f"/a/{name}.py", "notebook": f"{name}.ipynb"}).encode()
-    status, answer = posted(server, "pull", values)
-    assert status in (200, 400), answer
-    assert "Traceback" not in json.dumps(answer)
+    for _ in range(2):  # what failed once leaves nothing behind that hangs
+        status, answer = posted(server, "pull", values)
+        assert status in (200, 400), answer
+        assert "Traceback" not in json.dumps(answer)
 
 
 def test_a_pipe_named_like_a_notebook_holds_nobody_up(server: Daemon) -> None:
