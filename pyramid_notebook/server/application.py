@@ -23,7 +23,7 @@ from .saving import Saving
 #: Exit code after the dead-man switch.
 IDLE_EXIT_CODE = 66
 #: A thread that saves or merges lets the event loop go on after so long (5 ms are usual).
-_SWITCH_SECONDS = 0.001
+_SWITCH_SECONDS = 0.002
 
 
 class NotebookServerApp(ServerApp):
