@@ -6,10 +6,12 @@ connection, from then on ours alone. Sites may name their own in the setting `we
 
 from __future__ import annotations
 
+import select
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -17,6 +19,7 @@ from pyramid.response import Response
 from pyramid.util import DottedNameResolver
 
 from ..errors import WebSocketUnsupported
+from .relay import Connected
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,21 +27,61 @@ class TakenClient:
     """A client's connection that was taken from the web server.
 
     Attributes:
-        socket: the connection.
+        socket: the connection, or what the web server's own event loop has of it.
         early: what the client sent after its request, if the web server has read that already.
         response: what the view must return, so that the web server forgets the connection.
     """
 
-    socket: socket.socket
+    socket: socket.socket | Connected
     early: bytes = b""
     response: Response
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientHandle:
+    """What can be done with the connection of a client that is being answered.
+
+    Attributes:
+        hang_up: breaks it, also while a thread waits for the client to read; from any thread, until the answer is sent.
+        spoil: lets it end so that an answer without a length does not look whole; None where it never would.
+        sends_head: whether the head of an answer leaves when its body begins with an empty block.
+        invite: tells a client that waits for leave to send its body to do so; None where the web server did.
+        read: reads so many bytes of a body with a length, or fewer as soon as they came; None where only
+            `wsgi.input` does, which waits for all of them.
+        chunks: reads a body that comes in chunks, each as soon as it came; None where only `wsgi.input` does.
+        fileno: tells the descriptor of its socket, as `hang_up` from any thread; None where there is none.
+    """
+
+    hang_up: Callable[[], None]
+    spoil: Callable[[], None] | None = None
+    sends_head: bool = False
+    invite: Callable[[], None] | None = None
+    read: Callable[[int], bytes] | None = None
+    chunks: Callable[[], Iterator[bytes]] | None = None
+    fileno: Callable[[], int] | None = None
+
+    def is_gone(self) -> bool:
+        """Tell whether the client has closed its end, or at least says nothing any more (poll(2), POLLRDHUP)."""
+        if self.fileno is None:
+            return False
+        poll = select.poll()  # select(2) knows no descriptor above 1023
+        try:
+            poll.register(self.fileno(), select.POLLRDHUP)
+            return bool(poll.poll(0))
+        except (OSError, ValueError, AttributeError):  # the web server has closed the connection
+            return False
 
 
 Environ = Mapping[str, Any]
 Adaptor = Callable[[Environ], TakenClient]
 
 #: Key in the environ that shows which server runs, module of its adaptor, name for people.
-_KNOWN = (("waitress.client_disconnected", "pyramid_notebook.proxy.waitress", "waitress"),)
+_KNOWN = (
+    ("waitress.client_disconnected", "pyramid_notebook.proxy.waitress", "waitress"),
+    ("gunicorn.socket", "pyramid_notebook.proxy.gunicorn", "gunicorn"),
+    ("uwsgi.version", "pyramid_notebook.proxy.uwsgi", "uWSGI"),
+    ("asgi.scope", "pyramid_notebook.proxy.uvicorn", "uvicorn"),
+)
 
 
 def find(environ: Environ, name: str = "") -> Adaptor:
@@ -70,15 +113,38 @@ def find(environ: Environ, name: str = "") -> Adaptor:
     return adaptor
 
 
-def hang_up(environ: Environ) -> None:
-    """Break the connection of a client that is being answered, where the web server gives a way to it.
+def handle_of(environ: Environ) -> ClientHandle:
+    """Return what can be done with the connection of a client, where the web server gives a way to it.
 
     Args:
-        environ: WSGI environ of the request; this may be called from any thread as long as it is being answered.
+        environ: WSGI environ of the request, in the thread that answers it: some web servers tell no other.
+
+    Raises:
+        HTTPBadRequest: the request is framed in a way that the web server should have refused.
     """
     for key, module, _title in _KNOWN:
         if key in environ:
-            import_module(module).hang_up(environ)
+            server = import_module(module)
+            if hasattr(server, "handle_of"):
+                handle: ClientHandle = server.handle_of(environ)
+                return handle
+            return ClientHandle(hang_up=partial(server.hang_up, environ), fileno=partial(server.fileno, environ))
+    return ClientHandle(hang_up=_nothing)
+
+
+def _nothing() -> None:
+    pass
+
+
+def unbelieve(environ: MutableMapping[str, Any]) -> None:
+    """Take back what the web server has believed of a client who is no proxy of the site's: that it came by https.
+
+    Args:
+        environ: WSGI environ of the request.
+    """
+    if "uwsgi.version" in environ:  # by X-Forwarded-Proto or -SSL from anybody, and it cannot be told not to
+        is_https = str(environ.get("HTTPS", "")).lower() in {"on", "1"}
+        environ["wsgi.url_scheme"] = environ.get("UWSGI_SCHEME") or ("https" if is_https else "http")
 
 
 def check(environ: Environ, name: str = "") -> None:
@@ -94,3 +160,21 @@ def check(environ: Environ, name: str = "") -> None:
     rehearse = getattr(sys.modules[find(environ, name).__module__], "check", None)
     if rehearse:
         rehearse()
+
+
+def require_fit(server: str, rehearse: Callable[[], str]) -> None:
+    """Check that the web server that is installed works the way its adaptor needs.
+
+    Args:
+        server: its name, for people.
+        rehearse: returns what goes wrong, or nothing; what it raises goes wrong as well.
+
+    Raises:
+        WebSocketUnsupported: it does not.
+    """
+    try:
+        problem = rehearse()
+    except Exception as error:
+        problem = repr(error)
+    if problem:
+        raise WebSocketUnsupported(f"The installed {server} cannot be used for websockets: {problem}.")

@@ -10,7 +10,8 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from http.client import HTTPException, IncompleteRead
+from http.client import HTTPException, HTTPResponse, IncompleteRead, RemoteDisconnected, parse_headers
+from typing import Any
 
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, ReadTimeoutError
@@ -108,8 +109,45 @@ def _has_no_room(error: Exception) -> bool:
     return any(isinstance(item, OSError) and item.errno in _NO_ROOM for item in (error, *error.args[-1:]))
 
 
+class _Head:
+    """Lines of the head of an answer; an end of the connection amid them is not the end of the head."""
+
+    def __init__(self, source: Any) -> None:
+        self._source = source
+        self.close = source.close
+
+    def readline(self, limit: int) -> bytes:
+        line: bytes = self._source.readline(limit)
+        if not line.endswith(b"\n") and len(line) < limit:
+            raise RemoteDisconnected("the connection ended within the head of an answer")
+        return line
+
+
+class _Response(HTTPResponse):
+    """An answer; what a server says before it (1xx) is passed over (RFC 9110 section 15.2)."""
+
+    def begin(self) -> None:
+        """Read the head."""
+        own: Any = self  # so that its reader may be another one for a while
+        source, own.fp = own.fp, _Head(own.fp)
+        try:
+            super().begin()
+        finally:
+            if own.fp is not None:
+                own.fp = source
+
+    def _read_status(self) -> tuple[str, int, str]:
+        found: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]
+        while 101 < found[1] < 200:
+            parse_headers(self.fp)
+            found = super()._read_status()  # type: ignore[misc]
+        return found
+
+
 class UpstreamConnection(HTTPConnection):
     """An HTTP connection to a user server, through a unix socket or a loopback port."""
+
+    response_class = _Response
 
     def __init__(self, record: ServerRecord) -> None:
         super().__init__("localhost", blocksize=BLOCK)

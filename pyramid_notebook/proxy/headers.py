@@ -29,20 +29,25 @@ _NEVER_NOMINATED = frozenset(
     {"host", "origin", "referer", "cookie", "content-length", "content-type", "x-xsrftoken"}
 )
 
-_OURS = "x-pyramid-notebook-"
-_NOT_UPSTREAM = frozenset(
+#: How the names of our own fields begin.
+OURS = "x-pyramid-notebook-"
+#: What a client may not tell the user server: it would be a claim, or is a credential of the site.
+NOT_UPSTREAM = frozenset(
     {
         "authorization", "cookie", "cookie2", "expect", "forwarded", "x-real-ip", "x-scheme", "x-forwarded",
         "x-client-ip", "x-csrf-token", "x-csrftoken"
     }
 )
 #: Fields with which a page identifies itself.
-_OF_BROWSERS = frozenset({"cookie", "origin", "referer", "x-xsrftoken"})
-#: Upstream speaks for one user; these fields would speak for the whole origin of the site, or for its server.
-_NOT_TO_CLIENT = frozenset(
+OF_BROWSERS = frozenset({"cookie", "origin", "referer", "x-xsrftoken"})
+#: Upstream speaks for one user; these fields would speak for the whole origin of the site, or for its server. Some are
+#: orders to a web server in front of the site, such as to answer with a file or an address that is internal.
+NOT_TO_CLIENT = frozenset(
     {
         "service-worker-allowed", "server", "alt-svc", "clear-site-data", "strict-transport-security",
-        "set-cookie2", "nel", "report-to", "reporting-endpoints"
+        "set-cookie2", "nel", "report-to", "reporting-endpoints",
+        "x-accel-redirect", "x-accel-expires", "x-accel-charset", "x-accel-limit-rate",
+        "x-sendfile", "x-sendfile2", "x-lighttpd-send-file", "x-litespeed-location", "x-reproxy-url"
     }
 )
 
@@ -115,7 +120,7 @@ def for_upstream(
     """
     own = [("X-Forwarded-For", client), ("X-Forwarded-Proto", scheme), (SECRET_HEADER, secret)]
     if token:
-        headers = [(name, value) for name, value in headers if name.lower() not in _OF_BROWSERS]
+        headers = [(name, value) for name, value in headers if name.lower() not in OF_BROWSERS]
         own.append((TOKEN_HEADER, token))
     fields = list(headers)
     passed = [(name, value) for name, value in end_to_end(fields) if not _is_claim(name.lower())]
@@ -128,7 +133,7 @@ def for_upstream(
 def _is_claim(name: str) -> bool:
     """Tell whether a field of the client claims what only the door may say, or is a credential of the site."""
     plain = name.replace("_", "-")
-    return plain in _NOT_UPSTREAM or plain.startswith((_OURS, "x-forwarded-"))
+    return plain in NOT_UPSTREAM or plain.startswith((OURS, "x-forwarded-"))
 
 
 def _xsrf_cookie(cookies: Iterable[str]) -> str:
@@ -154,10 +159,24 @@ def for_client(headers: Iterable[tuple[str, str]], *, base_url: str) -> Headers:
     return [
         (name, value)
         for name, value in end_to_end(headers)
-        if name.lower() not in _NOT_TO_CLIENT
-        and not name.lower().startswith(_OURS)
+        if name.lower() not in NOT_TO_CLIENT
+        and not name.lower().startswith(OURS)
         and (name.lower() != "set-cookie" or _stays_within(value, base_url))
     ]
+
+
+#: Answers that have no body, whatever their length says (RFC 9110 section 6.4.1).
+BODILESS = (204, 304)
+
+
+def one_length(headers: Headers, status: int) -> Headers:
+    """Drop a `Content-Length` that isn't the length of the body that follows (RFC 9112 section 6.3)."""
+    lengths = {value for name, value in headers if name.lower() == "content-length"}
+    length = lengths.pop() if len(lengths) == 1 else ""
+    chunked = any(name.lower() == "transfer-encoding" for name, _value in headers)
+    others = [(name, value) for name, value in headers if name.lower() != "content-length"]
+    is_right = length.isdecimal() and not chunked and status not in BODILESS
+    return [*others, ("Content-Length", length)] if is_right else others
 
 
 def _stays_within(set_cookie: str, base_url: str) -> bool:

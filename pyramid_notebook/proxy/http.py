@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
 
-from pyramid.httpexceptions import HTTPBadRequest
+from pyramid.httpexceptions import HTTPBadRequest, HTTPLengthRequired, HTTPNotImplemented
 from pyramid.request import Request
 from pyramid.response import Response
 
 from ..record import ServerRecord
 from ..settings import Settings
-from .adaptors import hang_up
+from .adaptors import ClientHandle, handle_of
 from .connection import BLOCK
-from .headers import Headers, for_client, for_upstream, from_environ
+from .headers import Headers, for_client, for_upstream, from_environ, one_length
 from .passages import Passage
 from .places import Places
 from .target import raw_target
@@ -24,7 +24,15 @@ from .upstream import ClientBodyError, UpstreamAnswer, exchange
 _FRAMING = frozenset({"content-length", "transfer-encoding"})
 
 
-def forward(request: Request, record: ServerRecord, settings: Settings, places: Places, passage: Passage) -> Response:
+def forward(
+    request: Request,
+    record: ServerRecord,
+    settings: Settings,
+    places: Places,
+    passage: Passage,
+    *,
+    ends_with_client: bool = False,
+) -> Response:
     """Let the user server answer a request.
 
     The caller has authenticated, authorised and checked the origin of the request.
@@ -35,6 +43,7 @@ def forward(request: Request, record: ServerRecord, settings: Settings, places: 
         settings: `proxy_timeout` bounds the seconds of silence.
         places: the user holds one until the answer is sent.
         passage: of the request; it is left when the answer is sent.
+        ends_with_client: whether the user server is to stop when the client hangs up before there is an answer.
 
     Raises:
         UpstreamBusy: the user has no place left.
@@ -46,7 +55,10 @@ def forward(request: Request, record: ServerRecord, settings: Settings, places: 
         until_sent.callback(passage.leave)
         places.take(record.user)
         until_sent.callback(places.leave, record.user)
-        body, framing = _request_body(request)
+        handle = handle_of(request.environ)
+        body, framing = _request_body(request, handle)
+        if ends_with_client:
+            passage.ends_with(handle.is_gone)
         try:
             answer = exchange(
                 record,
@@ -60,11 +72,18 @@ def forward(request: Request, record: ServerRecord, settings: Settings, places: 
             )
         except ClientBodyError as error:
             return HTTPBadRequest(str(error))
-        passage.hangs_up_by(partial(hang_up, request.environ))
+        passage.hangs_up_by(handle.hang_up)
+        fields = for_client(one_length(answer.headers, answer.status), base_url=record.base_url)
+        has_length = any(name.lower() == "content-length" for name, _value in fields)
         return UntouchedResponse(
             status=f"{answer.status} {printable(answer.reason)}",
-            headerlist=for_client(_one_length(answer.headers), base_url=record.base_url),
-            app_iter=AnswerBody(answer, until_sent.pop_all().close),
+            headerlist=fields,
+            app_iter=AnswerBody(
+                answer,
+                until_sent.pop_all().close,
+                None if has_length else handle.spoil,
+                head_first=handle.sends_head and not has_length,
+            ),
         )
 
 
@@ -99,17 +118,41 @@ class UntouchedResponse(Response):  # type: ignore[misc]
 
 
 class AnswerBody:
-    """Body of an answer as a WSGI iterable: each block leaves as soon as it came (PEP 3333)."""
+    """Body of an answer as a WSGI iterable: each block leaves as soon as it came (PEP 3333).
 
-    def __init__(self, answer: UpstreamAnswer, done: Callable[[], None]) -> None:
+    Args:
+        answer: of the user server.
+        done: called when the body is sent, or never will be.
+        spoil: called before an error that ends the body early, where the client could not tell.
+        head_first: whether to begin with an empty block, so that the head need not wait for the body.
+    """
+
+    def __init__(
+        self,
+        answer: UpstreamAnswer,
+        done: Callable[[], None],
+        spoil: Callable[[], None] | None = None,
+        *,
+        head_first: bool = False,
+    ) -> None:
         self._answer = answer
         self._done: Callable[[], None] | None = done
+        self._spoil = spoil
+        self._head_first = head_first
 
     def __iter__(self) -> Iterator[bytes]:
         return self
 
     def __next__(self) -> bytes:
-        data = self._answer.read()
+        if self._head_first:
+            self._head_first = False
+            return b""
+        try:
+            data = self._answer.read()
+        except BaseException:
+            if self._spoil:
+                self._spoil()
+            raise
         if not data:
             raise StopIteration
         return data
@@ -129,39 +172,67 @@ def printable(reason: str) -> str:
     return "".join(character for character in reason if " " <= character <= "~")
 
 
-def _one_length(headers: Headers) -> Headers:
-    """Drop a `Content-Length` that isn't the length of the body (RFC 9112 section 6.3)."""
-    lengths = {value for name, value in headers if name.lower() == "content-length"}
-    length = lengths.pop() if len(lengths) == 1 else ""
-    chunked = any(name.lower() == "transfer-encoding" for name, _value in headers)
-    others = [(name, value) for name, value in headers if name.lower() != "content-length"]
-    return [*others, ("Content-Length", length)] if length.isdecimal() and not chunked else others
+def _request_body(request: Request, handle: ClientHandle) -> tuple[Iterable[bytes] | None, Headers]:
+    """Return the blocks of a request's body and the header field that tells where it ends.
 
-
-def _request_body(request: Request) -> tuple[Iterable[bytes] | None, Headers]:
-    """Return the blocks of a request's body and the header field that tells where it ends."""
+    Raises:
+        HTTPNotImplemented: the body has another transfer coding than `chunked` (RFC 9112 section 6.1).
+        HTTPLengthRequired: the web server does not hand on bodies without a length (RFC 9110 section 15.5.12).
+    """
     environ = request.environ
     if request.is_body_seekable:
         request.body_file_raw.seek(0)
     length = str(environ.get("CONTENT_LENGTH") or "")
+    coding = str(environ.get("HTTP_TRANSFER_ENCODING") or "").strip(" \t").lower()
+    blocks: Iterator[bytes] | None
     if length.isdecimal():
-        blocks = _blocks(environ["wsgi.input"], int(length)) if int(length) else None
-        return blocks, [("Content-Length", length)]
-    if environ.get("HTTP_TRANSFER_ENCODING") and environ.get("wsgi.input_terminated"):
-        return _blocks(environ["wsgi.input"], None), [("Transfer-Encoding", "chunked")]
-    return None, []
+        blocks = _blocks(handle.read or environ["wsgi.input"].read, int(length)) if int(length) else None
+        framing = ("Content-Length", length)
+    elif not coding:
+        return None, []
+    elif coding != "chunked":
+        raise HTTPNotImplemented("The only transfer coding of a request that this site takes is chunked.")
+    else:
+        blocks = _chunks(environ, handle)
+        framing = ("Transfer-Encoding", "chunked")
+    if blocks is not None and handle.invite and environ.get("HTTP_EXPECT", "").lower() == "100-continue":
+        handle.invite()
+    return blocks, [framing]
 
 
-def _blocks(source: Any, length: int | None) -> Iterator[bytes]:
-    left = BLOCK if length is None else length
+def _blocks(read: Callable[[int], bytes], length: int) -> Iterator[bytes]:
+    left = length
     while left > 0:
-        try:
-            block = source.read(min(left, BLOCK))
-        except (OSError, ValueError) as error:
-            raise ClientBodyError("The body of the request broke off.") from error
+        with _client_errors():
+            block = read(min(left, BLOCK))
         if not block:
-            if length is None:
-                return
             raise ClientBodyError("The body of the request is shorter than it said.")
-        left -= len(block) if length is not None else 0
+        left -= len(block)
         yield block
+
+
+def _chunks(environ: Mapping[str, Any], handle: ClientHandle) -> Iterator[bytes]:
+    if handle.chunks:
+        blocks = handle.chunks()
+    elif environ.get("wsgi.input_terminated"):
+        blocks = iter(partial(environ["wsgi.input"].read, BLOCK), b"")
+    else:
+        raise HTTPLengthRequired("The site's web server does not take a request without Content-Length.")
+    return _understood(blocks)
+
+
+def _understood(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    while True:
+        with _client_errors():
+            block = next(blocks, b"")
+        if not block:
+            return
+        yield block
+
+
+@contextmanager
+def _client_errors() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # web servers have their own classes for what is wrong with chunks
+        raise ClientBodyError("The body of the request broke off.") from error

@@ -14,6 +14,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Hashable
+from copy import copy
 from functools import cached_property
 from typing import Any
 from weakref import WeakSet
@@ -67,6 +68,7 @@ class Passage:
         self._lock = threading.Lock()
         self._end: Callable[[], None] | None = None
         self._hang_up: Callable[[], None] | None = None
+        self._is_gone: Callable[[], bool] | None = None
         self._is_own_view = is_own_view
 
     @cached_property
@@ -92,10 +94,28 @@ class Passage:
             if self.ended:
                 hang_up()
 
+    def ends_with(self, is_gone: Callable[[], bool]) -> None:
+        """Say how to find out whether its client is gone: then it is ended."""
+        self._is_gone = is_gone
+
+    def has_client(self) -> bool:
+        """Tell whether its client is still there, as far as that is known."""
+        with self._lock:
+            return self._is_gone is None or not self._is_gone()
+
+    def again(self) -> Passage:
+        """Return a passage for another request that the same decision lets pass; the site is asked about it as soon."""
+        other = copy(self)
+        other.ended = False
+        other._lock = threading.Lock()
+        other._end = other._hang_up = other._is_gone = None
+        self._passages.add(other)
+        return other
+
     def leave(self) -> None:
         """Forget it; all its bytes have passed. It may be called twice."""
         with self._lock:
-            self._end = self._hang_up = None
+            self._end = self._hang_up = self._is_gone = None
         self._passages.forget(self)
 
     def end(self, reason: str) -> None:
@@ -158,11 +178,19 @@ class Passages:
         with self._lock:
             if passage.is_websocket and 0 < most_websockets <= self._websockets(user):
                 raise UpstreamBusy(f"You have {most_websockets} connections open. Close some notebook pages.")
-            self._open.add(passage)
-            if not self._running:
-                self._running = True
-                threading.Thread(target=self._look_after, name="notebook-passages", daemon=True).start()
+            self._add(passage)
         return passage
+
+    def add(self, passage: Passage) -> None:
+        """Look after a passage, too."""
+        with self._lock:
+            self._add(passage)
+
+    def _add(self, passage: Passage) -> None:
+        self._open.add(passage)
+        if not self._running:
+            self._running = True
+            threading.Thread(target=self._look_after, name="notebook-passages", daemon=True).start()
 
     def _websockets(self, user: str) -> int:
         return sum(passage.is_websocket and passage.user == user for passage in self._open)
@@ -187,7 +215,9 @@ class Passages:
             passages = [passage for passage in self._open if not passage.ended]
         due: dict[Hashable, list[Passage]] = defaultdict(list)
         for passage in passages:
-            if now - passage.permitted > PATIENCE:
+            if not passage.has_client():
+                passage.end("its client went away")
+            elif now - passage.permitted > PATIENCE:
                 passage.end("the site cannot say whether they may pass")
             elif now - passage.asked >= INTERVAL:
                 due[passage.question].append(passage)

@@ -8,7 +8,7 @@ import socket
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import cast
+from typing import Any, Protocol, cast
 from weakref import WeakSet
 
 from .connection import acknowledge_at_once
@@ -17,6 +17,20 @@ from .connection import acknowledge_at_once
 HIGH_WATER = 256 * 1024
 #: Seconds that one side may take to read the last bytes and to close, after the other one has said all.
 LINGER = 30.0
+#: Seconds of silence, between two questions, and their number; and milliseconds until data must have arrived.
+_KEEP_ALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 60_000}
+
+
+class Connected(Protocol):
+    """A client's connection that an event loop of the web server has."""
+
+    loop: asyncio.AbstractEventLoop
+
+    def attach(self, protocol: asyncio.Protocol) -> asyncio.Transport:
+        """Let a protocol have what comes from the client from now on, and return the transport; in the loop."""
+
+    def ended(self) -> None:
+        """The connection is closed; called in the loop."""
 
 
 class Relay:
@@ -36,7 +50,7 @@ class Relay:
 
     def splice(
         self,
-        client: socket.socket,
+        client: socket.socket | Connected,
         upstream: socket.socket,
         *,
         first: bytes,
@@ -47,7 +61,7 @@ class Relay:
         """Own two connected sockets from now on, and pass on what comes out of each until both are closed.
 
         Args:
-            client: connection to the browser.
+            client: connection to the browser; where the web server's own loop has it, that loop has the pair.
             upstream: connection to the user server.
             first: bytes that the client gets before anything else.
             early: bytes that the user server gets before anything else.
@@ -58,19 +72,18 @@ class Relay:
             What ends the pair at once; it may be called from any thread, also when both are closed already.
         """
         for connection in (client, upstream):
-            connection.setblocking(False)
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        if client.family != socket.AF_UNIX:
-            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if isinstance(connection, socket.socket):
+                connection.setblocking(False)
+                _keep_alive(connection)
 
         def forget(ended: _Pair) -> None:
             self._finished(ended)
             if finished:
                 finished()
 
-        pair = _Pair(owner, _Side(client, first), _Side(upstream, early), forget)
         with self._lock:
-            loop = self._running_loop()
+            loop = self._running_loop() if isinstance(client, socket.socket) else client.loop
+            pair = _Pair(owner, _Side(client, first), _Side(upstream, early), forget, loop)
             self._pairs.add(pair)
         asyncio.run_coroutine_threadsafe(pair.attach(), loop)
 
@@ -82,9 +95,10 @@ class Relay:
     def close(self, owner: str) -> int:
         """End all sockets of an owner and return how many pairs that were."""
         with self._lock:
-            loop, pairs = self._loop, [pair for pair in self._pairs if pair.owner == owner]
-        if loop is not None and pairs:
-            asyncio.run_coroutine_threadsafe(_abort(pairs), loop).result()
+            pairs = [pair for pair in self._pairs if pair.owner == owner]
+        ending = [asyncio.run_coroutine_threadsafe(pair.abort_and_wait(), pair.loop) for pair in pairs]
+        for pair in ending:
+            pair.result()
         return len(pairs)
 
     def count(self, owner: str | None = None) -> int:
@@ -108,7 +122,8 @@ class Relay:
         for pair in self._pairs:
             for side in pair.sides:
                 with suppress(OSError):
-                    os.close(side.connection.detach())
+                    if isinstance(side.connection, socket.socket):
+                        os.close(side.connection.detach())
         self._start_anew()
 
 
@@ -116,9 +131,15 @@ class _Pair:
     """Two sockets that are spliced."""
 
     def __init__(
-        self, owner: str, client: _Side, upstream: _Side, finished: Callable[[_Pair], None]
+        self,
+        owner: str,
+        client: _Side,
+        upstream: _Side,
+        finished: Callable[[_Pair], None],
+        loop: asyncio.AbstractEventLoop,
     ) -> None:
         self.owner = owner
+        self.loop = loop
         self.sides = (client, upstream)
         self.done = asyncio.Event()
         self.aborted = False
@@ -128,16 +149,16 @@ class _Pair:
         client.pair = upstream.pair = self
 
     async def attach(self) -> None:
-        """Give both sockets to the loop, or close them where the pair was aborted before that."""
-        loop = asyncio.get_running_loop()
+        """Give both connections to the loop, or close them where the pair was aborted before that."""
         for side in self.sides:
-            if not self.aborted:
+            if not self.aborted or not isinstance(side.connection, socket.socket):
                 try:
-                    await loop.connect_accepted_socket(side.itself, side.connection)
+                    await side.attach(self.loop)
                     continue
                 except (OSError, ValueError):
                     self.abort()
-            side.connection.close()
+            if isinstance(side.connection, socket.socket):
+                side.connection.close()
             side.connection_lost(None)
 
     def side_lost(self, side: _Side) -> None:
@@ -162,22 +183,33 @@ class _Pair:
             if side.transport is not None:
                 side.transport.abort()
 
+    async def abort_and_wait(self) -> None:
+        self.abort()
+        await self.done.wait()
+
 
 class _Side(asyncio.Protocol):
-    """One of two sockets; what comes out of it goes into its peer."""
+    """One of two connections; what comes out of it goes into its peer."""
 
     peer: _Side
     pair: _Pair
 
-    def __init__(self, connection: socket.socket, waiting: bytes) -> None:
+    def __init__(self, connection: socket.socket | Connected, waiting: bytes) -> None:
         self.connection = connection
+        self._socket = connection if isinstance(connection, socket.socket) else None
         self.transport: asyncio.Transport | None = None
         self.lost = False
         self._waiting = bytearray(waiting)
         self._ended = False
 
-    def itself(self) -> _Side:
-        return self
+    async def attach(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Let the loop have the connection."""
+        if isinstance(self.connection, socket.socket):
+            await loop.connect_accepted_socket(lambda: self, self.connection)
+        else:
+            transport = self.connection.attach(self)
+            _keep_alive(transport.get_extra_info("socket"))
+            self.connection_made(transport)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
@@ -192,7 +224,8 @@ class _Side(asyncio.Protocol):
             self.end()
 
     def data_received(self, data: bytes) -> None:
-        acknowledge_at_once(self.connection)
+        if self._socket is not None:
+            acknowledge_at_once(self._socket)
         self.peer.send(data)
 
     def send(self, data: bytes) -> None:
@@ -224,13 +257,20 @@ class _Side(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.lost:
             self.lost = True
+            if not isinstance(self.connection, socket.socket):
+                self.connection.ended()
             self.pair.side_lost(self)
 
 
-async def _abort(pairs: list[_Pair]) -> None:
-    for pair in pairs:
-        pair.abort()
-    await asyncio.gather(*(pair.done.wait() for pair in pairs))
+def _keep_alive(connection: Any) -> None:
+    """Have the system look within a minute whether the other end is there (tcp(7)); its usual time is two hours."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    if connection.family == socket.AF_UNIX:
+        return
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    for name, value in _KEEP_ALIVE.items():
+        if hasattr(socket, name):
+            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:

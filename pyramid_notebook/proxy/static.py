@@ -16,13 +16,13 @@ from email.utils import formatdate
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from jupyter_core.paths import jupyter_path
 from pyramid.request import Request
 from pyramid.response import Response
 
-from .variants import COMPRESSIBLE, StaticFolder, accepts_gzip, compress_all, make_private, tag_of
+from .variants import COMPRESSIBLE, StaticFolder, accepted_codings, compress_all, make_private, tag_of
 
 _BLOCK = 256 * 1024
 _FOR_EVER = "private, max-age=31536000, immutable"
@@ -53,6 +53,20 @@ _TYPES = {
 _LOG = logging.getLogger(__name__)
 
 
+class StaticFile(NamedTuple):
+    """A file that is open.
+
+    Attributes:
+        headers: of the answer that holds all of it.
+        source: the file; whoever gets it closes it.
+        length: its bytes.
+    """
+
+    headers: list[tuple[str, str]]
+    source: BinaryIO
+    length: int
+
+
 class StaticFiles:
     """Static files of Notebook, JupyterLab and the lab extensions.
 
@@ -78,19 +92,37 @@ class StaticFiles:
             request: its method, conditions and ranges are honoured.
             below_base: URL path below the user's base URL, such as `static/notebook/main.js`.
         """
-        name = PurePosixPath(below_base)
-        if request.method not in {"GET", "HEAD"} or name.suffix.lower() not in _TYPES:
+        if request.method not in {"GET", "HEAD"}:
+            return None
+        # a range is of the file itself, so that a download that was broken off can go on in any case
+        accepted = "" if "Range" in request.headers else request.headers.get("Accept-Encoding", "")
+        found = self.find(below_base, accept_encoding=accepted, has_version=bool(request.GET.get("v")))
+        if found is None:
+            return None
+        body = _FileBody(found.source, found.length)
+        return Response(headerlist=found.headers, app_iter=body, conditional_response=True)
+
+    def find(self, below_base: str, *, accept_encoding: str, has_version: bool) -> StaticFile | None:
+        """Open a static file, or return None where the user server has to answer.
+
+        Args:
+            below_base: URL path below the user's base URL, such as `static/notebook/main.js`.
+            accept_encoding: what the client can read (RFC 9110 section 12.5.3).
+            has_version: whether the query names the version of the file, as Jupyter does by `?v=hash`.
+        """
+        suffix = PurePosixPath(below_base).suffix.lower()
+        if suffix not in _TYPES:
             return None
         for folder in self._folders:
             if below_base.startswith(folder.url):
                 relative = below_base.removeprefix(folder.url)
                 source = folder.open(relative)
                 if source is not None:
-                    return _respond(request, folder, relative, source)
+                    return _found(folder, relative, suffix, source, accept_encoding, has_version=has_version)
         return None
 
     def compress(self) -> int:
-        """Write the compressed variants that are missing, and return how many that were; may take seconds.
+        """Write the compressed variants that are missing, and return how many that were; may take half a minute.
 
         One process does the work: where another one is at it, this returns at once.
         """
@@ -133,33 +165,30 @@ def _package(package: str, url: str, places: Iterable[str], cache: Path) -> Iter
             return
 
 
-def _respond(request: Request, folder: StaticFolder, relative: str, source: BinaryIO) -> Response:
+def _found(
+    folder: StaticFolder, relative: str, suffix: str, source: BinaryIO, accept_encoding: str, *, has_version: bool
+) -> StaticFile:
     status = os.fstat(source.fileno())
-    tag, suffix = tag_of(status), PurePosixPath(relative).suffix.lower()
+    tag, length = tag_of(status), status.st_size
+    names_content = has_version or _CONTENT_HASH.search(PurePosixPath(relative).name)
     headers = [
         ("Content-Type", _TYPES[suffix]),
         ("X-Content-Type-Options", "nosniff"),
-        ("Cache-Control", _FOR_EVER if _never_changes(request, relative) else "private, no-cache"),
+        ("Cache-Control", _FOR_EVER if names_content else "private, no-cache"),
         ("Last-Modified", formatdate(status.st_mtime, usegmt=True)),
         ("Accept-Ranges", "bytes"),
     ]
     if suffix in COMPRESSIBLE:
         headers.append(("Vary", "Accept-Encoding"))
-        # A range is of the file itself, so that a download that was broken off can go on in any case.
-        if accepts_gzip(request.headers.get("Accept-Encoding", "")) and "Range" not in request.headers:
-            compressed = _open_variant(folder.variant(relative, tag))
+        for coding in accepted_codings(accept_encoding):
+            compressed = _open_variant(folder.variant(relative, tag, coding))
             if compressed is not None:
                 source.close()
-                source, tag = compressed, f"{tag}-gzip"
-                headers.append(("Content-Encoding", "gzip"))
-    length = os.fstat(source.fileno()).st_size
-    headers += [("ETag", f'"{tag}"'), ("Content-Length", str(length))]
-    return Response(headerlist=headers, app_iter=_FileBody(source, length), conditional_response=True)
-
-
-def _never_changes(request: Request, relative: str) -> bool:
-    """Tell whether the address names the content: by a hash in the file's name or by Jupyter's `?v=hash`."""
-    return bool(_CONTENT_HASH.search(PurePosixPath(relative).name) or request.GET.get("v"))
+                source, tag = compressed, f"{tag}-{coding}"
+                length = os.fstat(source.fileno()).st_size
+                headers.append(("Content-Encoding", coding))
+                break
+    return StaticFile([*headers, ("ETag", f'"{tag}"'), ("Content-Length", str(length))], source, length)
 
 
 def _open_variant(path: Path) -> BinaryIO | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import quote, unquote_to_bytes
 
 #: What may stand in a path besides letters and digits (RFC 3986 section 3.3).
@@ -20,10 +21,13 @@ def raw_target(environ: Mapping[str, object]) -> str:
     """Return path and query for the request line upstream.
 
     Args:
-        environ: WSGI environ; the raw target is `REQUEST_URI` in waitress and uWSGI, and `RAW_URI` in gunicorn.
+        environ: WSGI environ; the raw target is `REQUEST_URI` in waitress and uWSGI, `RAW_URI` in gunicorn, and under
+            ASGI in the scope that a2wsgi hands on.
     """
     authorised = str(environ.get("SCRIPT_NAME", "")) + str(environ.get("PATH_INFO", ""))
-    raw = str(environ.get("RAW_URI") or environ.get("REQUEST_URI") or "")
+    scope = environ.get("asgi.scope")
+    raw = scope_target(scope) if isinstance(scope, dict) else ""
+    raw = raw or str(environ.get("RAW_URI") or environ.get("REQUEST_URI") or "")
     raw = _ABSOLUTE_FORM.sub("", raw, count=1) if not raw.startswith("/") else raw
     path, question, query = raw.partition("#")[0].partition("?")
     if unquote_to_bytes(path.encode("latin-1", "replace")).decode("latin-1") != authorised or path[:1] != "/":
@@ -31,6 +35,13 @@ def raw_target(environ: Mapping[str, object]) -> str:
         query = str(environ.get("QUERY_STRING", ""))
         question = "?" if query else ""
     return _NOT_IN_TARGET.sub(_quoted, path + question + query)
+
+
+def scope_target(scope: Mapping[str, Any]) -> str:
+    """Return path and query of a request as they came (ASGI, "HTTP Connection Scope")."""
+    path = (scope.get("raw_path") or b"").decode("latin-1")
+    query = scope["query_string"].decode("latin-1")
+    return f"{path}?{query}" if query else path
 
 
 def _quoted(match: re.Match[str]) -> str:

@@ -12,7 +12,7 @@ from urllib3.response import HTTPResponse
 from urllib3.util import SKIP_HEADER
 
 from ..errors import UpstreamError
-from ..record import SECRET_HEADER, ServerRecord
+from ..record import SECRET_HEADER, TOKEN_HEADER, ServerRecord
 from .connection import BLOCK, UpstreamConnection, UpstreamPool, pool_of, understood
 
 #: Methods that may be sent twice (RFC 9110 section 9.2.2).
@@ -168,7 +168,7 @@ def _send(
 
 
 def ask(
-    record: ServerRecord, method: str, path: str, *, json: Any = None, timeout: float
+    record: ServerRecord, method: str, path: str, *, json: Any = None, timeout: float, token: str = ""
 ) -> tuple[int, Any]:
     """Ask a user server something in the name of the door itself, not of a request.
 
@@ -178,6 +178,7 @@ def ask(
         path: whole URL path, base URL included.
         json: what to send as JSON, or None.
         timeout: seconds of silence to bear.
+        token: what stands for a token where the address is one for programs; empty where it is the door's own.
 
     Returns:
         The status, and the parsed JSON of the answer or None where it is no JSON.
@@ -186,6 +187,7 @@ def ask(
         UpstreamError: as :func:`exchange` does, or the answer is larger than 8 MB.
     """
     headers = [("Host", "localhost"), (SECRET_HEADER, record.secret), ("Accept", "application/json")]
+    headers += [(TOKEN_HEADER, token)] if token else []
     body = None
     if json is not None:
         data = json_module.dumps(json).encode()

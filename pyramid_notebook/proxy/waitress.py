@@ -1,8 +1,7 @@
 """Takes the client's socket from waitress 3.
 
 The environ holds a bound method of the connection's channel, and the channel holds the socket. While a request is
-served the main thread of waitress neither reads nor polls it. The descriptor is duplicated for us, and under its old
-number waitress gets a socket that nobody listens to: into that it writes its own answer, and closes it.
+served the main thread of waitress neither reads nor polls it.
 
 TLS never ends in waitress, so the bytes on the socket are the client's own.
 """
@@ -10,18 +9,16 @@ TLS never ends in waitress, so the bytes on the socket are the client's own.
 from __future__ import annotations
 
 import logging
-import os
 import socket
-from contextlib import suppress
 from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
 from pyramid.httpexceptions import HTTPBadRequest
-from pyramid.response import Response
 
 from ..errors import WebSocketUnsupported
-from .adaptors import Environ, TakenClient
+from .adaptors import Environ, TakenClient, require_fit
+from .descriptors import break_off, take
 
 _KEY = "waitress.client_disconnected"
 _LOG = logging.getLogger(__name__)
@@ -44,12 +41,7 @@ def take_over(environ: Environ) -> TakenClient:
         raise HTTPBadRequest("A websocket client must wait for the answer to its handshake.")
     if not channel.adj.asyncore_use_poll:
         _warn_of_select()
-    descriptor = channel.socket.fileno()
-    client = socket.socket(fileno=os.dup(descriptor))
-    dead_end, far_end = socket.socketpair()
-    with dead_end, far_end:
-        os.dup2(dead_end.fileno(), descriptor, inheritable=False)
-    return TakenClient(socket=client, response=Response(status="101 Switching Protocols", headerlist=[], app_iter=[]))
+    return take(channel.socket.fileno())
 
 
 def hang_up(environ: Environ) -> None:
@@ -60,8 +52,17 @@ def hang_up(environ: Environ) -> None:
     """
     connection = environ[_KEY].__self__.socket
     if connection is not None:
-        with suppress(OSError):
-            connection.shutdown(socket.SHUT_RDWR)
+        break_off(connection)
+
+
+def fileno(environ: Environ) -> int:
+    """Return the descriptor of the client's connection.
+
+    Args:
+        environ: WSGI environ of the request that is being answered.
+    """
+    number: int = environ[_KEY].__self__.socket.fileno()
+    return number
 
 
 @cache
@@ -76,15 +77,11 @@ def check() -> None:
     Raises:
         WebSocketUnsupported: waitress doesn't work the way this module needs.
     """
-    try:
-        worked = _rehearse()
-    except Exception as error:
-        raise WebSocketUnsupported(f"The installed waitress cannot be used for websockets: {error!r}.") from error
-    if not worked:
-        raise WebSocketUnsupported("The installed waitress keeps hold of sockets that were taken over.")
+    require_fit("waitress", _rehearse)
 
 
-def _rehearse() -> bool:
+def _rehearse() -> str:
+    """Return what goes wrong, or nothing."""
     from waitress.adjustments import Adjustments
     from waitress.channel import HTTPChannel
 
@@ -110,6 +107,9 @@ def _rehearse() -> bool:
         channel.received(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         channel.service()
         channel.handle_write()
-        with taken[0].socket as client:
+        client = taken[0].socket
+        assert isinstance(client, socket.socket)  # noqa: S101 - for the type checker
+        with client:
             client.sendall(b"ours")
-        return browser.recv(100) == b"ours" and browser.recv(100) == b"" and channel.socket is None
+        is_ours = browser.recv(100) == b"ours" and browser.recv(100) == b"" and channel.socket is None
+        return "" if is_ours else "it keeps hold of sockets that were taken over"

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 import h11
+from pyramid.httpexceptions import HTTPBadRequest
 from pyramid.request import Request
 from pyramid.response import Response
 
@@ -54,11 +56,13 @@ def serve_websocket(
         What the view returns: the user server's refusal, or what the web server needs to forget the connection.
 
     Raises:
+        HTTPBadRequest: the handshake has a body, which could be taken for the first frames.
         WebSocketUnsupported: the web server gives no way to its client's socket.
         UpstreamError: the user server didn't answer the handshake.
     """
     with ExitStack() as until_closed:
         until_closed.callback(passage.leave)
+        _refuse_body(request.environ)
         take_over = adaptor if callable(adaptor) else find(request.environ, adaptor or "")
         upstream = dial(record, timeout)
         until_closed.callback(upstream.close)
@@ -82,6 +86,11 @@ def serve_websocket(
     )
     passage.ends_by(end)
     return client.response
+
+
+def _refuse_body(environ: Mapping[str, object]) -> None:
+    if environ.get("CONTENT_LENGTH") not in {None, "", "0"} or environ.get("HTTP_TRANSFER_ENCODING"):
+        raise HTTPBadRequest("A websocket handshake has no body.")
 
 
 @dataclass(slots=True)

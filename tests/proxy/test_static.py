@@ -3,17 +3,22 @@ import gzip
 import os
 import subprocess
 import sys
+import threading
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
+import brotli
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pyramid.request import Request
 
 from pyramid_notebook.errors import UnsafePath
 from pyramid_notebook.proxy import static as static_module
+from pyramid_notebook.proxy import variants
 from pyramid_notebook.proxy.static import StaticFiles
-from pyramid_notebook.proxy.variants import accepts_gzip
+from pyramid_notebook.proxy.variants import accepted_codings
 
 from .conftest import running_site
 from .upstreams import BASE
@@ -82,7 +87,7 @@ def test_the_files_of_the_packages_are_found_without_importing_them(folder):
         f"static = StaticFiles({str(folder / 'c')!r})\n"
         "for path in sys.argv[1:]:\n"
         "    assert static.respond(Request.blank('/'), path).status_code == 200, path\n"
-        "assert not {'notebook', 'jupyterlab', 'jupyter_server', 'tornado'} & set(sys.modules)\n"
+        "assert not {'notebook', 'jupyterlab', 'jupyter_server', 'tornado', 'brotli'} & set(sys.modules)\n"
     )
     paths = [f"static/notebook/{HASHED.name}", "static/lab/style.js", "lab/extensions/jupyterlab_pygments/package.json"]
     subprocess.run([sys.executable, "-c", code, *paths], check=True)
@@ -180,8 +185,8 @@ def test_a_range_gets_its_part_of_the_file_itself_even_where_a_variant_exists(st
 def test_the_plain_file_is_served_until_its_variant_exists(static):
     plain = get(static, STYLE, Accept_Encoding="gzip")
     assert (plain.body, plain.headers["Vary"]) == (SCRIPT, "Accept-Encoding")
-    assert static.compress() == 3
-    compressed = get(static, STYLE, Accept_Encoding="br, gzip")
+    assert static.compress() == 6
+    compressed = get(static, STYLE, Accept_Encoding="gzip")
     assert compressed.headers["Content-Encoding"] == "gzip"
     assert gzip.decompress(compressed.body) == SCRIPT
     assert compressed.content_length == len(compressed.body) < len(SCRIPT)
@@ -189,12 +194,82 @@ def test_the_plain_file_is_served_until_its_variant_exists(static):
     assert get(static, STYLE, Accept_Encoding="gzip", If_None_Match=compressed.headers["ETag"]).status_code == 304
 
 
+def test_brotli_is_sent_to_who_accepts_it_and_each_coding_has_a_tag_of_its_own(static):
+    static.compress()
+    answers = {coding: get(static, STYLE, Accept_Encoding=coding) for coding in ("", "gzip", "br", "gzip, br")}
+    best = answers["gzip, br"]
+    assert (best.headers["Content-Encoding"], best.headers["Vary"]) == ("br", "Accept-Encoding")
+    assert brotli.decompress(best.body) == SCRIPT
+    assert best.content_length == len(best.body) < answers["gzip"].content_length
+    assert best.headers["ETag"] == answers["br"].headers["ETag"]
+    assert len({answer.headers["ETag"] for answer in answers.values()}) == 3
+    assert get(static, STYLE, Accept_Encoding="br", If_None_Match=best.headers["ETag"]).status_code == 304
+    assert get(static, STYLE, Accept_Encoding="gzip", If_None_Match=best.headers["ETag"]).status_code == 200
+
+
+def test_gzip_is_sent_to_who_prefers_it_and_where_there_is_no_brotli_yet(static, folder):
+    static.compress()
+    assert get(static, STYLE, Accept_Encoding="br;q=0.5, gzip").headers["Content-Encoding"] == "gzip"
+    for path in (folder / "cache").rglob("*.br"):
+        path.unlink()
+    assert get(static, STYLE, Accept_Encoding="br, gzip").headers["Content-Encoding"] == "gzip"
+    assert get(static, STYLE, Accept_Encoding="br").body == SCRIPT
+
+
+def test_what_no_page_loads_is_compressed_by_gzip_alone(static, extensions, folder):
+    (extensions / "ours" / "static" / "style.js.map").write_bytes(SCRIPT)
+    static.compress()
+    assert next((folder / "cache").rglob("style.js.map.*")).suffix == ".gz"
+    answer = get(static, f"{STYLE}.map", Accept_Encoding="br, gzip")
+    assert gzip.decompress(answer.body) == SCRIPT
+
+
+def test_all_is_compressed_by_gzip_before_anything_is_by_brotli(static, folder, monkeypatch):
+    seen = []
+
+    def slow(data):
+        seen.append(len(list((folder / "cache").rglob("*.gz"))))
+        return brotli.compress(data)
+
+    coding = variants._CODINGS["br"]
+    monkeypatch.setitem(variants._CODINGS, "br", variants._Coding(coding.ending, coding.suffixes, slow))
+    static.compress()
+    assert seen == [3, 3, 3]
+
+
+def test_brotli_leaves_the_processor_to_others_and_takes_it_from_nobody_who_waits(static, monkeypatch):
+    def priority(_data):
+        found.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+        return b"compressed"
+
+    found, before = [], os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    coding = variants._CODINGS["br"]
+    monkeypatch.setitem(variants._CODINGS, "br", variants._Coding(coding.ending, coding.suffixes, priority))
+    static.compress()
+    assert found == [19, 19, 19]
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == before
+    assert os.getpriority(os.PRIO_PROCESS, 0) == before
+
+
+def test_a_fault_of_brotli_leaves_what_gzip_made_and_is_told(static, folder, monkeypatch):
+    def broken(_data):
+        raise OSError(28, "No space left on device")
+
+    coding = variants._CODINGS["br"]
+    monkeypatch.setitem(variants._CODINGS, "br", variants._Coding(coding.ending, coding.suffixes, broken))
+    with pytest.raises(OSError, match="No space"):
+        static.compress()
+    assert get(static, STYLE, Accept_Encoding="br, gzip").headers["Content-Encoding"] == "gzip"
+    assert not list((folder / "cache").rglob("*.br*"))
+
+
 def test_variants_are_made_once_and_anew_when_the_file_changed(static, extensions):
-    assert (static.compress(), static.compress()) == (3, 0)
+    assert (static.compress(), static.compress()) == (6, 0)
     (extensions / "ours" / "static" / "style.js").write_bytes(SCRIPT * 2)
     assert get(static, STYLE, Accept_Encoding="gzip").body == SCRIPT * 2
-    assert static.compress() == 2  # the file, and the link to it
+    assert static.compress() == 4  # the file, and the link to it
     assert gzip.decompress(get(static, STYLE, Accept_Encoding="gzip").body) == SCRIPT * 2
+    assert brotli.decompress(get(static, STYLE, Accept_Encoding="br").body) == SCRIPT * 2
 
 
 def test_one_process_compresses_and_the_others_go_on(static, folder):
@@ -209,7 +284,7 @@ def test_one_process_compresses_and_the_others_go_on(static, folder):
 def test_nothing_half_written_is_left_and_all_of_it_is_private(static, folder):
     static.compress()
     kept = [path for path in (folder / "cache").rglob("*") if path.is_file()]
-    assert {path.suffix for path in kept} == {"", ".gz"}
+    assert {path.suffix for path in kept} == {"", ".gz", ".br"}
     assert not any(path.stat().st_mode & 0o077 for path in kept if path.suffix)
 
 
@@ -235,17 +310,34 @@ def test_folders_are_made_private(folder):
 
 
 @pytest.mark.parametrize(
-    "value", ["gzip", "GZIP", "deflate, gzip, br", "gzip;q=0.5", "x-gzip", "br , gzip ; q=1.0", "gzip;q=.1"]
+    "value", ["gzip", "GZIP", "deflate, gzip, zstd", "gzip;q=0.5", "x-gzip", "br;q=0 , gzip ; q=1.0", "gzip;q=.1"]
 )
 def test_gzip_is_sent_to_who_names_it(value):
-    assert accepts_gzip(value)
+    assert accepted_codings(value) == ("gzip",)
 
 
 @pytest.mark.parametrize(
-    "value", ["", "*", "br", "gzip;q=0", "gzip; q=0.000", "notgzip", "gzipped", "identity", "gzip;q=no"]
+    "value",
+    ["", "*", "brotli", "gzip;q=0", "gzip; q=0.000", "notgzip", "gzipped", "identity", "gzip;q=no", "br;q=0", "br;q=2"],
 )
-def test_gzip_is_not_sent_to_who_does_not(value):
-    assert not accepts_gzip(value)
+def test_nothing_is_sent_compressed_to_who_does_not_name_a_coding_of_ours(value):
+    assert accepted_codings(value) == ()
+
+
+_WEIGHTS = st.integers(0, 1000)
+
+
+@given(st.permutations(["br", "gzip", "identity", "*"]), _WEIGHTS, _WEIGHTS, st.sampled_from([",", ", ", " ,\t"]))
+def test_what_weighs_more_is_sent_and_brotli_where_both_weigh_the_same(names, of_brotli, of_gzip, comma):
+    weights = {"br": of_brotli, "gzip": of_gzip}
+    value = comma.join(f"{name};q={weights.get(name, 500) / 1000:.3f}" for name in names)
+    expected = sorted((name for name in weights if weights[name]), key=lambda name: (-weights[name], name))
+    assert accepted_codings(value) == tuple(expected)
+
+
+@given(st.text(alphabet="brgzip;q=01., \tx-*", max_size=40))
+def test_no_accept_encoding_whatever_breaks_anything(value):
+    assert set(accepted_codings(value)) <= {"br", "gzip"}
 
 
 def test_the_door_serves_them_through_a_real_server_and_leaves_the_rest_to_the_user_server(upstream):

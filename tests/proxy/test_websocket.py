@@ -115,7 +115,7 @@ def test_the_clients_socket_is_not_touched_unless_the_user_server_agrees(upstrea
 def test_a_web_server_without_an_adaptor_is_refused_before_anything_is_dialled(upstream):
     upstream.opened.clear()
     request = Request.blank(BASE + "socket", headers=HANDSHAKE, environ={"SERVER_SOFTWARE": "strange/1.0"})
-    with pytest.raises(WebSocketUnsupported, match=r"strange/1\.0 gives no way.*: waitress;"):
+    with pytest.raises(WebSocketUnsupported, match=r"strange/1\.0 gives no way.*one of: .*waitress"):
         serve_websocket(request, upstream.record, Relay(), passage=passage_of(request))
     assert upstream.opened == []
 
@@ -178,7 +178,8 @@ def test_a_thousand_sockets_leave_no_descriptor_and_no_word_in_the_log(upstream)
                 client.shutdown()
         until(lambda: site.facts()["pairs"] == 0)
         until(lambda: site.facts()["descriptors"] <= before)
-        assert site.log() == ""
+        # on a busy machine a request waits for a thread, of which waitress tells
+        assert [line for line in site.log().splitlines() if "waitress.queue" not in line] == []
 
 
 def test_a_thousand_open_sockets_do_not_hinder_requests(upstream):
@@ -199,6 +200,6 @@ def test_the_start_tells_of_a_web_server_without_an_adaptor() -> None:
 
 
 def test_the_start_rehearses_with_the_server_that_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pyramid_notebook.proxy.waitress._rehearse", lambda: False)
+    monkeypatch.setattr("pyramid_notebook.proxy.waitress._rehearse", lambda: "it keeps hold of sockets")
     with pytest.raises(WebSocketUnsupported, match="keeps hold of sockets"):
         check({"waitress.client_disconnected": None})

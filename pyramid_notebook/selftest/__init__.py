@@ -1,0 +1,1 @@
+"""The page on which a site tests whether everything gets through to its notebooks, hop by hop."""

@@ -1,0 +1,1 @@
+"""One conformance suite over all web servers that a site may run on."""
