@@ -31,6 +31,8 @@ _PRELOADED = (
     "jupyter_server_ydoc.app",
     "nbconvert.exporters",  # each page asks for their list while it opens
     "tornado.platform.asyncio",
+    "anyio._backends._asyncio",  # the first copy of a file asks for it
+    "IPython.paths",  # so does the first kernel
 )
 
 
@@ -50,6 +52,7 @@ def serve(control: socket.socket, command: Callable[[Sequence[str]], int]) -> in
     """
     for name in _PRELOADED:
         importlib.import_module(name)
+    _compile_schema()
     gc.collect()
     gc.freeze()  # a collection would write to, and so copy, what the forks share
     while True:
@@ -69,6 +72,15 @@ def serve(control: socket.socket, command: Callable[[Sequence[str]], int]) -> in
             _run(json.loads(message), descriptors[0], command)
         os.waitpid(child, 0)
         os.close(descriptors[0])
+
+
+def _compile_schema() -> None:
+    """Compile the schema of notebooks, for which the first one that is saved would hold up its server's event loop."""
+    import nbformat
+    from nbformat.v4 import new_notebook
+
+    validate: Callable[[object], None] = nbformat.validate
+    validate(new_notebook())  # type: ignore[no-untyped-call]
 
 
 def _run(arguments: Sequence[str], output: int, command: Callable[[Sequence[str]], int]) -> None:

@@ -1,0 +1,1 @@
+"""Calls in kernels: of every language, and where there is no zygote."""
