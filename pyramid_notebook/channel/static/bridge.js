@@ -1,0 +1,85 @@
+// For a page of the site that shows a notebook in an iframe: the page calls functions of the kernel, and is called.
+//
+// Both ends take messages of their own origin only, and of each other only.
+
+const PATIENCE = 30000; // milliseconds
+
+/** A bridge to the notebook in an iframe: `call`, `expose`, `close`, and the event "ready". */
+export class NotebookBridge extends EventTarget {
+  #frame;
+  #exposed = new Map();
+  #waiting = new Map();
+  #last = 0;
+  #isReady = false;
+  #take = (event) => this.#taken(event);
+
+  /** frame: the iframe; functions: that the kernel may call, by name. */
+  constructor(frame, functions = {}) {
+    super();
+    this.#frame = frame;
+    this.expose(functions);
+    addEventListener("message", this.#take);
+    this.#post({ type: "hello" });
+  }
+
+  /** Let the kernel call functions: `expose({name: function, …})`. */
+  expose(functions) {
+    for (const [name, found] of Object.entries(functions)) {
+      if (typeof found !== "function") throw new TypeError(`${name} is no function.`);
+      this.#exposed.set(name, found);
+    }
+    return this;
+  }
+
+  /** Call a function that the kernel exposes on its bridge; waits until the notebook has opened one. */
+  call(name, ...values) {
+    const id = ++this.#last;
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => this.#settle(id, "reject", new Error(`The notebook did not answer ${name}() in time.`)), PATIENCE);
+      const begin = () => this.#post({ type: "call", id, name, values });
+      this.#waiting.set(id, { resolve, reject, timer });
+      if (this.#isReady) begin();
+      else this.addEventListener("ready", () => this.#waiting.has(id) && begin(), { once: true });
+    });
+  }
+
+  /** Neither call nor be called any more. */
+  close() {
+    removeEventListener("message", this.#take);
+    for (const id of [...this.#waiting.keys()]) this.#settle(id, "reject", new Error("The bridge was closed."));
+  }
+
+  #post(message) {
+    this.#frame.contentWindow?.postMessage({ notebookBridge: 1, ...message }, location.origin);
+  }
+
+  #settle(id, how, value) {
+    const call = this.#waiting.get(id);
+    if (!call) return;
+    this.#waiting.delete(id);
+    clearTimeout(call.timer);
+    call[how](value);
+  }
+
+  #taken({ data, origin, source }) {
+    if (origin !== location.origin || source !== this.#frame.contentWindow || data?.notebookBridge !== 1) return;
+    const { type, id, value, error } = data;
+    if (type === "call") this.#answer(data);
+    else if (type === "result") this.#settle(id, "resolve", value);
+    else if (type === "error") this.#settle(id, "reject", Object.assign(new Error(error.message), { name: error.name }));
+    else if (type === "ready") {
+      this.#isReady = true;
+      this.dispatchEvent(new CustomEvent("ready"));
+    }
+  }
+
+  async #answer({ id, name, values }) {
+    try {
+      const found = this.#exposed.get(name);
+      if (!found) throw new ReferenceError(`The page of the site exposes no function "${name}".`);
+      this.#post({ type: "result", id, value: await found(...values) });
+    } catch (error) {
+      this.#post({ type: "error", id, error: { name: error?.name ?? "Error", message: error?.message ?? String(error) } });
+    }
+  }
+}
