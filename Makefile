@@ -1,15 +1,19 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# pip compiles what it installs, but not what it installs to be edited
+COMPILE = @$(BIN)/python -m compileall -q pyramid_notebook
 
-.PHONY: demo test check clean browser postgresql editors
+.PHONY: demo test check clean browser postgresql editors nginx bench-tools oldest-kernel nbclassic
 
 demo: $(VENV)/.demo  ## Set up and run the demo site on http://localhost:9999
+	$(COMPILE)
 	$(BIN)/pserve pyramid_notebook/demo/development.ini
 
-test: $(VENV)/.test browser postgresql editors  ## Set up and run all checks and tests
+test: $(VENV)/.test oldest-kernel nbclassic browser postgresql editors nginx  ## Set up and run all checks and tests
 	$(MAKE) check
-	$(BIN)/python -m pytest
+	$(COMPILE)
+	$(BIN)/python -m pytest -n auto --maxprocesses=4 --dist loadfile
 
 check: $(VENV)/.test  ## Lint and types
 	$(BIN)/ruff check pyramid_notebook tests benchmarks docs
@@ -26,6 +30,27 @@ $(VENV)/.demo: $(BIN)/python pyproject.toml constraints.txt
 
 $(VENV)/.test: $(BIN)/python pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt -e ".[test]"
+	touch $@
+
+# The oldest kernel in which the channel is tested; it is no part of what is installed.
+OLDEST_IPYKERNEL := 6.31.0
+OLDEST := $(VENV)/oldest-kernel
+oldest-kernel: $(OLDEST)/.$(OLDEST_IPYKERNEL)
+$(OLDEST)/.$(OLDEST_IPYKERNEL): constraints.txt | $(BIN)/python
+	$(BIN)/python -m venv $(OLDEST)
+	grep -v "^ipykernel==" constraints.txt > $(OLDEST)/constraints.txt
+	$(OLDEST)/bin/python -m pip install --disable-pip-version-check -q -c $(OLDEST)/constraints.txt \
+		ipykernel==$(OLDEST_IPYKERNEL) aiohttp
+	touch $@
+
+# NbClassic in a folder of its own: user servers turn it on wherever they find it, and one test shall. Of what it needs
+# we have all but ipython-genutils.
+NBCLASSIC := 1.3.3
+nbclassic: $(VENV)/nbclassic/.$(NBCLASSIC)
+$(VENV)/nbclassic/.$(NBCLASSIC): | $(BIN)/python
+	rm -rf $(VENV)/nbclassic
+	$(BIN)/python -m pip install --disable-pip-version-check -q --no-deps --target $(VENV)/nbclassic \
+		nbclassic==$(NBCLASSIC) ipython-genutils
 	touch $@
 
 browser:
@@ -45,11 +70,36 @@ postgresql:
 	apt-get install -y -qq --no-install-recommends postgresql; \
 	code=$$?; mv $(POSTGRESQL_SETTING).before $(POSTGRESQL_SETTING); exit $$code
 
+# The tests run an nginx of their own; the package must not start one, neither now nor at the next boot.
+POLICY := /usr/sbin/policy-rc.d
+nginx:
+	@command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] && exit 0; \
+	if [ "$$(id -u)" != 0 ]; then \
+		echo "The tests of the nginx mode need it. Type: sudo apt-get install nginx-light"; exit 1; fi; \
+	apt-get update -qq || exit 1; \
+	[ -e $(POLICY) ] || { made=1; printf '#!/bin/sh\nexit 101\n' > $(POLICY); chmod 755 $(POLICY); }; \
+	apt-get install -y -qq --no-install-recommends nginx-light; code=$$?; \
+	[ -z "$$made" ] || rm $(POLICY); systemctl disable nginx >/dev/null 2>&1; exit $$code
+
 EDITORS := vim neovim emacs-nox kakoune
 editors:
 	@command -v vim >/dev/null && command -v nvim >/dev/null && command -v emacs >/dev/null && command -v kak >/dev/null && exit 0; \
 	if [ "$$(id -u)" = 0 ]; then apt-get update -qq && apt-get install -y -qq --no-install-recommends $(EDITORS); \
 	else echo "The tests of the editors need them. Type: sudo apt-get install $(EDITORS)"; exit 1; fi
+
+# What the benchmarks of the proxy, of functions and of the channel compare with; make bench-tools VENV=... puts it
+# beside another interpreter.
+CONFIGURABLE_HTTP_PROXY := configurable-http-proxy@5.3.0
+JCHANNEL_CLIENT := jupyter-jchannel-client@0.3.8
+BENCH_PROGRAMS := wrk npm
+bench-tools: $(BIN)/python  ## Install what the benchmarks of the proxy, of functions and of the channel need
+	$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt -e ".[bench]"
+	@command -v wrk >/dev/null && command -v npm >/dev/null && exit 0; \
+	if [ "$$(id -u)" = 0 ]; then apt-get update -qq && apt-get install -y -qq --no-install-recommends $(BENCH_PROGRAMS); \
+	else echo "The benchmarks of the proxy need programs. Type: sudo apt-get install $(BENCH_PROGRAMS)"; exit 1; fi
+	npm install --silent --no-fund --no-audit --prefix $(VENV)/bench-tools $(CONFIGURABLE_HTTP_PROXY)
+	npm install --silent --no-fund --no-audit --prefix $(VENV)/bench-tools $(JCHANNEL_CLIENT) || \
+	echo "The benchmark of the channel leaves jupyter-jchannel out: no $(JCHANNEL_CLIENT) in the registry."
 
 clean:  ## Remove the virtual environment
 	rm -rf $(VENV)

@@ -207,7 +207,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object, with medians in milliseconds")
     options = parser.parse_args()
     faults = {name: Fault() for name in FAULTS}
-    with demo_site() as site:
+    with demo_site(static=True) as site:
         client = Client(site)
         for _ in range(options.rounds):
             play_round(client, faults)

@@ -1,7 +1,7 @@
 """Writes the pages of docs/reference/ from the code: ``python -m docs.generate``.
 
-The settings come from the table in :mod:`pyramid_notebook.settings`, the commands for editors from their parsers,
-everything else from docstrings.
+The settings come from the table in :mod:`pyramid_notebook.settings`, the commands for editors from their parsers, what
+web servers cannot do from the tests that found it, everything else from docstrings.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ from typing import Any
 
 import pyramid_notebook
 from pyramid_notebook import NotebookContext, NotebookError, Settings, credentials, door, errors, startup, views
+from pyramid_notebook.functions import site
 from pyramid_notebook.settings import PREFIX
 from pyramid_notebook.sync.client import commands as editor_commands
+from tests.servers.limits import FURTHER, LIMITS
 
 FOLDER = Path(__file__).with_name("reference")
 _KINDS = {"str": "text", "int": "whole number", "bool": "`on` or `off`"}
@@ -67,6 +69,7 @@ def api_page() -> str:
             *_function("includeme", pyramid_notebook.includeme),
             *_function("config.set_notebook_context", door.set_notebook_context, skip=1),
             *_function("config.set_notebook_permits", door.set_notebook_permits, skip=1),
+            *_function("config.add_notebook_function", site.add_notebook_function, skip=1),
             "## Of a request",
             "",
             "`request.notebooks` is the [`NotebookManager`](#notebookmanager) of the site.",
@@ -236,7 +239,31 @@ def _markdown(text: str) -> Iterator[str]:
         yield "```"
 
 
-PAGES = {"settings.md": settings_page, "api.md": api_page, "editor-client.md": editor_client_page}
+def web_servers_page() -> str:
+    """Return the page of what web servers cannot do."""
+    rows = [_row(item.way, item.behaviour, item.reason, item.instead) for item in (*LIMITS, *FURTHER)]
+    return "\n".join(
+        (
+            "# What a web server cannot do",
+            "",
+            "<!-- Made by python -m docs.generate from tests/servers/limits.py: change it there. -->",
+            "",
+            "All of [these web servers](../how-to/web-servers.md) pass one suite of tests, `tests/servers/`. This is",
+            "where one of them differs; the tests expect just that.",
+            "",
+            *_table("server", "what the others do", "why it does not", "what happens there"),
+            *rows,
+            "",
+        )
+    )
+
+
+PAGES = {
+    "settings.md": settings_page,
+    "api.md": api_page,
+    "editor-client.md": editor_client_page,
+    "web-servers.md": web_servers_page,
+}
 
 
 def main() -> None:

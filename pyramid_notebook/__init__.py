@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .context import NotebookContext
     from .errors import NotebookError
+    from .functions.models import KernelModel, PythonModel
     from .manager import NotebookManager
     from .scopes import Scope
     from .settings import Settings
@@ -19,9 +20,11 @@ if TYPE_CHECKING:
     from .views import launch_notebook, notebook_proxy, shutdown_notebook
 
 __all__ = [
+    "KernelModel",
     "NotebookContext",
     "NotebookError",
     "NotebookManager",
+    "PythonModel",
     "Scope",
     "Settings",
     "add_greeting",
@@ -40,6 +43,7 @@ _MODULES = {
     "NotebookManager": "manager",
     "Scope": "scopes",
     "Settings": "settings",
+    **dict.fromkeys(("KernelModel", "PythonModel"), "functions.models"),
     **dict.fromkeys(("add_greeting", "add_script", "include_sqlalchemy_models", "make_startup"), "startup"),
     **dict.fromkeys(("launch_notebook", "notebook_proxy", "shutdown_notebook"), "views"),
 }

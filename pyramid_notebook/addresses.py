@@ -7,7 +7,7 @@ websockets.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from urllib.parse import unquote_to_bytes
+from urllib.parse import unquote, unquote_to_bytes
 
 from .scopes import Scope
 
@@ -21,7 +21,9 @@ class PathClass:
         scope: what a token needs; None where no token may pass.
         about: what is there.
         is_for_programs: a stranger is told about tokens, instead of being sent to the site's sign-in page.
-        names_notebook: the rest of the path is that of a notebook, to which a token may be restricted.
+        names_notebook: the rest of the path is that of a notebook, to which a token may be restricted; behind it
+            may stand ``/-/`` and more.
+        runs_by_get: a GET runs something, so a foreign page must not make a browser send one.
     """
 
     segment: str
@@ -29,16 +31,25 @@ class PathClass:
     about: str
     is_for_programs: bool = False
     names_notebook: bool = False
+    runs_by_get: bool = False
 
 
 #: The last row is for every address that no other row names.
 TABLE = (
     PathClass("sync", Scope.SYNC, "files that editors push", is_for_programs=True),
-    PathClass("restified", Scope.RUN, "notebooks as functions", is_for_programs=True, names_notebook=True),
+    PathClass(
+        "restified",
+        Scope.RUN,
+        "notebooks as functions",
+        is_for_programs=True,
+        names_notebook=True,
+        runs_by_get=True,
+    ),
     PathClass("rpc", Scope.CONSOLE, "kernels over JSON-RPC", is_for_programs=True),
     PathClass("channel", None, "calls between a kernel and the page that shows its notebook"),
     PathClass("", Scope.SHELL, "Jupyter itself: pages, files, kernels, terminals; start and stop"),
 )
+_SUFFIX = ".ipynb"
 _ROWS = {row.segment: row for row in TABLE}
 
 
@@ -66,7 +77,28 @@ def classify(below: str) -> Address:
     """
     segment, _, rest = below.partition("/")
     row = _ROWS.get(segment) or _ROWS[""]
-    return Address(row, _decoded(rest) if row.names_notebook else "")
+    return Address(row, _decoded(_notebook(rest)) if row.names_notebook else "")
+
+
+def may_pass_on(path: str, base_url: str) -> bool:
+    """Tell whether a user server may get a request for a URL path from a browser.
+
+    It may not where the path lies elsewhere, below ``-/``, where the door itself talks to user servers, or has dot
+    segments (RFC 3986 section 3.3): browsers resolve those, so what comes with them only wants to be misread.
+
+    Args:
+        path: URL path as it came, percent-encoded, without a query.
+        base_url: URL path of the user server, with a slash at both ends.
+    """
+    if not path.startswith(base_url):
+        return False
+    segments = [segment for segment in unquote(path.removeprefix(base_url)).split("/") if segment]
+    return segments[:1] != ["-"] and not {".", ".."}.intersection(segments)
+
+
+def _notebook(rest: str) -> str:
+    notebook, mark, _ = rest.partition(f"{_SUFFIX}/-/")
+    return notebook + (_SUFFIX if mark else "")
 
 
 def _decoded(path: str) -> str:

@@ -3,8 +3,8 @@
 It runs on a user's laptop too: this module and those that add commands load neither Pyramid nor a database before a
 command needs them. A command's parser sets ``run``, a function that gets the options and returns the exit code.
 
-Exit codes: 0 for what was done, 1 for what was not, 2 for a command line that cannot be understood, 3 for what was done
-but for conflicts, 4 where the code of a cell failed, 130 for Ctrl-C.
+Exit codes: 0 for what was done, 1 for what was not, 2 for a command line that cannot be understood or has parameters
+that a notebook does not take, 3 for what was done but for conflicts, 4 where the code of a cell failed, 130 for Ctrl-C.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import os
 import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
+from typing import Any
 
 from .errors import NotebookError
 from .sync.client import commands as editor_commands
@@ -55,17 +56,28 @@ def _parser(command: str) -> argparse.ArgumentParser:
 
     Editors wait for theirs at every save: no other command is loaded then.
     """
-    parser = argparse.ArgumentParser(prog="pyramid-notebook", description="Jupyter notebooks inside a Pyramid site.")
-    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
+    name = "pyramid-notebook"
+    parser = argparse.ArgumentParser(prog=name, description="Jupyter notebooks inside a Pyramid site.")
+    # with a name of its own argparse need not format the usage, for which it would load shutil
+    shared: dict[str, Any] = {"required": True, "metavar": "COMMAND", "prog": name}
+    if command == "call":
+        from .functions.client import commands as call_commands
+
+        call_commands.add_commands(parser.add_subparsers(**shared, parser_class=call_commands.Parser))
+        return parser
+    subparsers = parser.add_subparsers(**shared)
     if command in editor_commands.COMMANDS:
         editor_commands.add_commands(subparsers, command)
         return parser
-    from . import device_login
+    from . import device_login, nginx_config
+    from .functions.client import commands as call_commands
     from .tokens import commands
 
     editor_commands.add_commands(subparsers)
+    call_commands.add_commands(subparsers)
     commands.add_commands(subparsers)
     device_login.add_commands(subparsers)
+    nginx_config.add_commands(subparsers)
     return parser
 
 

@@ -167,14 +167,44 @@ def tail(path: Path, *, lines: int = 20) -> str:
     return "\n".join(text.splitlines()[-lines:])
 
 
-def make_scratch() -> Path:
-    """Make the folder of one launch for its sockets, 0700, with a short path."""
+def group_id(name: str) -> int:
+    """Return the id of a UNIX group to which we may give files.
+
+    Raises:
+        UnsafePath: there is no such group, or we are not in it.
+    """
+    import grp
+
+    try:
+        number = grp.getgrnam(name).gr_gid
+    except KeyError:
+        raise UnsafePath(f"There is no UNIX group {name!r}; see the setting socket_group.") from None
+    if os.geteuid() != 0 and number not in (os.getegid(), *os.getgroups()):
+        raise UnsafePath(f"The site's UNIX user is not in the group {name!r}; see the setting socket_group.")
+    return number
+
+
+def make_scratch(group: str = "") -> Path:
+    """Make the folder of one launch for its sockets, with a short path.
+
+    Args:
+        group: name of a UNIX group that may pass through it, and owns what is made in it; then it is 02710, else
+            0700. Nobody of the group can tell what is there, and what we make is closed to them by our umask.
+
+    Raises:
+        UnsafePath: see :func:`group_id`.
+    """
     # a socket's path has at most 107 bytes (unix(7)); those of kernels take up to 60 below their folder
     import tempfile
 
     folder = tempfile.gettempdir()
     short = folder if len(os.fsencode(folder)) <= 32 else _SHORT_TEMPORARY_FOLDER
-    return Path(tempfile.mkdtemp(prefix=SCRATCH_PREFIX, dir=short))
+    number = group_id(group) if group else None
+    path = Path(tempfile.mkdtemp(prefix=SCRATCH_PREFIX, dir=short))
+    if number is not None:
+        os.chown(path, -1, number)
+        path.chmod(0o2710)
+    return path
 
 
 def remove_scratch(path: Path) -> None:
@@ -187,7 +217,7 @@ def remove_scratch(path: Path) -> None:
 
     places = {os.path.realpath(place) for place in (tempfile.gettempdir(), _SHORT_TEMPORARY_FOLDER)}
     # Jupyter adds the sticky bit to its runtime folder
-    is_private = stat.S_ISDIR(status.st_mode) and stat.S_IMODE(status.st_mode) & 0o777 == 0o700
+    is_private = stat.S_ISDIR(status.st_mode) and stat.S_IMODE(status.st_mode) & 0o777 in (0o700, 0o710)
     is_named = path.name.startswith(SCRATCH_PREFIX) and os.path.realpath(path.parent) in places
     if is_private and is_named and status.st_uid == os.geteuid():
         import shutil

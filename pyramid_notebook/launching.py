@@ -39,7 +39,9 @@ def options_for(request: Any, username: str, context: NotebookContext, base_url:
         home_url=home_url_of(request),
         home_title=door.settings.home_title,
         max_lifetime=door.settings.max_lifetime,
+        socket_group=door.settings.socket_group,
         context=replace(context, notebook_path=base_url).to_dict(),
+        functions=door.settings.functions,
     )
 
 

@@ -70,3 +70,13 @@ def record_file(pid_file: Path) -> Path:
 def daemon_lock_file(pid_file: Path) -> Path:
     """Return what the daemon with this pid file holds locked as long as it lives; its text names who has it."""
     return pid_file.with_name(pid_file.name + ".lock")
+
+
+def visits_folder(root: Path, segment: str) -> Path:
+    """Return where the notebooks' own host keeps what it knows of the visits of one user.
+
+    Args:
+        root: the notebook folder.
+        segment: that stands for the user.
+    """
+    return root / ".handover" / "visits" / segment

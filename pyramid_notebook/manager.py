@@ -9,9 +9,9 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
@@ -30,7 +30,8 @@ from .errors import (
     UpstreamGone,
 )
 from .files import locked, private_folder, read_private, tail, try_lock, write_private
-from .layout import UserFolder
+from .functions import remote
+from .layout import UserFolder, visits_folder
 from .names import slug
 from .pidfile import State
 from .proxy.upstream import ask
@@ -141,6 +142,38 @@ class NotebookManager:
         path = self._install(record, options)
         yield Progress(Stage.OPENING, path)
 
+    def call(self, username: str, path: str, params: Mapping[str, Any] | None = None, *, timeout: float = 60) -> Any:
+        """Call a notebook of a user as a function, and return its value; their server is started if need be.
+
+        Nobody is asked whether the caller may: that is what your view has to know. A server that has to be started
+        gets what the user's last launch brought along.
+
+        Args:
+            username: whose notebook.
+            path: of the notebook, below the user's folder.
+            params: by name; what JSON can say, and dates, times, UUIDs and decimal numbers.
+            timeout: seconds that the call may take; the setting ``function_timeout`` bounds it, too.
+
+        Returns:
+            The value; the bytes where the notebook answers with a ``Response`` of another type than JSON.
+
+        Raises:
+            BadParameters: they do not fit; all faults are told.
+            NotebookFailed: a cell raised an exception.
+            CallTimeout: it took too long, and was given up.
+            CallError: it returned nothing for another reason; the class says which.
+            NoNotebook: there is no such notebook.
+            LaunchError: the server did not come up.
+            UpstreamError: the server did not answer.
+        """
+        record = self.find(username)
+        if record is None:
+            options = self.last_options(username) or self._plain_options(username)
+            with _in_words(LaunchError, "started"):  # no notebook is opened for it, so no kernel starts
+                options = replace(options, functions=self.settings.functions)
+                record = self._bring_up(self._prepare(username), options)
+        return remote.call(record, path, params or {}, timeout=timeout)
+
     def check_place(self, username: str) -> None:
         """Check that this user may have a server now.
 
@@ -182,16 +215,20 @@ class NotebookManager:
         Args:
             username: who signed out, or was signed out.
         """
-        folder = self.folder(username)
-        if folder.runtime.is_dir():
-            write_private(folder.signed_out_file, repr(time.time()))
+        for file in self._signed_out_files(username):
+            if file.parent.is_dir():
+                write_private(file, repr(time.time()))
 
     def signed_out(self, username: str) -> float:
         """Return when a user signed out last, in seconds since the epoch; 0.0 for never."""
         try:
-            return float(read_private(self.folder(username).signed_out_file) or 0)
+            return max(float(read_private(file) or 0) for file in self._signed_out_files(username))
         except ValueError:
             return 0.0
+
+    def _signed_out_files(self, username: str) -> tuple[Path, Path]:
+        """Return where it is written down: a user can have visits and no server yet, or the other way round."""
+        return self.folder(username).signed_out_file, visits_folder(self.root, slug(username)) / "signed-out"
 
     def sweep(self) -> list[str]:
         """Remove what crashed servers left, and stop servers that are past ``max_lifetime``.
@@ -214,6 +251,18 @@ class NotebookManager:
             return False
         finally:
             os.close(lock)
+
+    def _plain_options(self, username: str) -> ServerOptions:
+        base_url = f"/{self.settings.route_prefix.strip('/')}/{slug(username)}/"
+        return ServerOptions(
+            user=username,
+            base_url=base_url,
+            ui=self.settings.ui,
+            max_lifetime=self.settings.max_lifetime,
+            socket_group=self.settings.socket_group,
+            context=NotebookContext.from_mapping({"notebook_path": base_url}).to_dict(),
+            functions=self.settings.functions,
+        )
 
     def _check_place(self, mine: UserFolder) -> None:
         taken = sum(is_taken for folder, is_taken in self._each(_is_taken) if folder.path != mine.path)

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from pyramid.renderers import render
 from pyramid.response import Response
 
-from .door import base_url_at, base_url_of, door_of, home_url_of
+from .door import at_alternative, base_url_at, base_url_of, door_of, home_url_of
 from .errors import (
     BadForm,
     BadMethod,
@@ -22,6 +22,7 @@ from .errors import (
     UpstreamGone,
 )
 from .security import require_permission
+from .settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,8 @@ def page_values(request: Any, base_url: str) -> dict[str, Any]:
     """
     settings = door_of(request).settings
     return {
-        "layout": settings.layout,
+        # the site's own look leads to pages that are not here, and asks for a session
+        "layout": "" if at_alternative(request) else settings.layout,
         "assets": f"{base_url}-/",
         "home_url": home_url_of(request),
         "home_title": settings.home_title,
@@ -183,12 +185,22 @@ def for_people(view: Callable[[Any, str], Response]) -> Callable[[Any], Response
 
     Tokens are refused, and our errors become answers.
     """
+    return _for_those_with(lambda settings: settings.permission, view)
 
+
+def for_admins(view: Callable[[Any, str], Response]) -> Callable[[Any], Response]:
+    """Make a view as :func:`for_people` does, for those who look after the notebooks of the site."""
+    return _for_those_with(lambda settings: settings.admin_permission, view)
+
+
+def _for_those_with(
+    permission: Callable[[Settings], str], view: Callable[[Any, str], Response]
+) -> Callable[[Any], Response]:
     @wraps(view)
     def wrapper(request: Any) -> Response:
         base_url = base_url_at(request, "-")
         try:
-            username = require_permission(request, door_of(request).settings.permission)
+            username = require_permission(request, permission(door_of(request).settings))
             base_url = base_url_of(request, username)
             return view(request, username)
         except NotebookError as error:

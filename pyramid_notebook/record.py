@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -19,6 +20,8 @@ from .names import SCRATCH_PREFIX
 SECRET_HEADER = "X-Pyramid-Notebook-Secret"  # noqa: S105 - the name of the header, not a secret
 #: Header field in which the door names the token that let a request pass; absent for one of the site's session.
 TOKEN_HEADER = "X-Pyramid-Notebook-Token"  # noqa: S105
+#: Header field with the lease of a request that nginx passes on; absent where the site does that itself.
+LEASE_HEADER = "X-Pyramid-Notebook-Lease"
 
 #: Environment variable that every process of one user server inherits; its value is the record's ``launch_id``.
 LAUNCH_VARIABLE = "PYRAMID_NOTEBOOK_LAUNCH"
@@ -110,6 +113,7 @@ class ServerRecord:
         started: seconds since the epoch.
         kill_timeout: seconds without activity after which it ends, 0 for never.
         max_lifetime: seconds after which it ends in any case, 0 for never.
+        socket_group: UNIX group that may connect to its socket as well, and whose leases it keeps; empty for none.
     """
 
     pid: int = _checked(_is_pid)
@@ -124,6 +128,7 @@ class ServerRecord:
     started: float = _checked(_is_moment, default=0.0)
     kill_timeout: int = _checked(_is_seconds, default=0)
     max_lifetime: int = _checked(_is_seconds, default=0)
+    socket_group: str = _checked(_is_text, default="")
 
     @property
     def listening(self) -> bool:
@@ -147,10 +152,15 @@ class ServerRecord:
 
         What another version left out has its default, and what it added is not looked at.
         """
-        try:
-            return cls(**_values(cls, text, strict=False))
-        except (ValueError, TypeError):  # TypeError: a field without a default is missing
-            return None
+        return _parsed(text)
+
+
+@lru_cache(maxsize=256)  # each request reads its user's
+def _parsed(text: str) -> ServerRecord | None:
+    try:
+        return ServerRecord(**_values(ServerRecord, text, strict=False))
+    except (ValueError, TypeError):  # TypeError: a field without a default is missing
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +174,9 @@ class ServerOptions:
         home_url: where *Back to site* leads.
         home_title: its text.
         max_lifetime: seconds after which the server ends in any case, 0 for never.
+        socket_group: UNIX group that may connect to its socket as well; empty for none.
         context: the notebook context of the launch, as a dictionary.
+        functions: limits of calls of notebooks, see :class:`~pyramid_notebook.functions.options.FunctionOptions`.
     """
 
     user: str = _checked(_is_text, default="")
@@ -173,7 +185,9 @@ class ServerOptions:
     home_url: str = _checked(_is_text, default="/")
     home_title: str = _checked(_is_text, default="Back to site")
     max_lifetime: int = _checked(_is_seconds, default=0)
+    socket_group: str = _checked(_is_text, default="")
     context: dict[str, Any] = _checked(_is_dictionary, default_factory=dict)
+    functions: dict[str, Any] = _checked(_is_dictionary, default_factory=dict)
 
     def to_json(self) -> str:
         """Return the options as JSON text."""

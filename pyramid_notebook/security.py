@@ -15,7 +15,9 @@ from urllib.parse import unquote, urlsplit
 from pyramid.httpexceptions import HTTPForbidden
 from pyramid.interfaces import ISecurityPolicy
 
-from .errors import PeopleOnly, Refused, TokenMisplaced, Unasked
+from .addresses import may_pass_on
+from .door import door_of
+from .errors import HttpsRequired, PeopleOnly, Refused, TokenMisplaced, Unasked
 from .names import slug
 from .proxy.headers import is_upgrade, same_origin
 from .tokens.secret import holds_token
@@ -38,7 +40,7 @@ def require_permission(request: Any, permission: str) -> str:
 
     Raises:
         PeopleOnly: the request comes with a token.
-        TokenMisplaced: see :func:`bearer_of`.
+        HttpsRequired, TokenMisplaced: see :func:`bearer_of`.
         HTTPForbidden: nobody is signed in, or the permission is not granted; the site's forbidden view answers.
     """
     if bearer_of(request) is not None:
@@ -75,8 +77,10 @@ def bearer_of(request: Any) -> str | None:
     schemes are left to the site.
 
     Raises:
+        HttpsRequired: see :func:`require_https`; before that nobody is asked who they are.
         TokenMisplaced: something that looks like a token of ours stands elsewhere.
     """
+    require_https(request)
     scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
     is_bearer = scheme.lower() == "bearer"
     for place, text in _other_places(request.environ, is_bearer=is_bearer):
@@ -85,6 +89,16 @@ def bearer_of(request: Any) -> str | None:
     if request.content_type == _FORM and body_holds_token(request):
         raise TokenMisplaced("the body")
     return secret.strip(" ") if is_bearer else None
+
+
+def require_https(request: Any) -> None:
+    """Check that a request came over HTTPS, where the site wants that.
+
+    Raises:
+        HttpsRequired: it came over plain HTTP.
+    """
+    if request.scheme != "https" and door_of(request).settings.require_https:
+        raise HttpsRequired
 
 
 def body_holds_token(request: Any) -> bool:
@@ -142,22 +156,6 @@ def require_own_navigation(request: Any) -> None:
         return  # the origin was checked; and no foreign page can send a header of ours
     if not allowed:
         raise Refused("Another site sent you here. Open the notebook from a page of this site.")
-
-
-def may_pass_on(path: str, base_url: str) -> bool:
-    """Tell whether a user server may get a request for a URL path from a browser.
-
-    It may not where the path lies elsewhere, below ``-/``, where the door itself talks to user servers, or has dot
-    segments (RFC 3986 section 3.3): browsers resolve those, so what comes with them only wants to be misread.
-
-    Args:
-        path: URL path as it came, percent-encoded, without a query.
-        base_url: URL path of the user server, with a slash at both ends.
-    """
-    if not path.startswith(base_url):
-        return False
-    segments = [segment for segment in unquote(path.removeprefix(base_url)).split("/") if segment]
-    return segments[:1] != ["-"] and not {".", ".."}.intersection(segments)
 
 
 def own_page(address: object, base_url: str) -> str:

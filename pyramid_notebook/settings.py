@@ -9,8 +9,12 @@ import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any
+from urllib.parse import urlsplit
 
 from .errors import SettingsError
+from .functions.options import FunctionOptions
+from .proxy.forwarded import TrustedProxies
+from .proxy.headers import same_origin
 
 PREFIX = "pyramid_notebook."
 _SWITCHES = {"on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False}
@@ -48,6 +52,13 @@ def _positive(value: str) -> int:
     return number
 
 
+def _up_to_two(value: str) -> int:
+    number = int(value)
+    if not 0 <= number <= 2:
+        raise ValueError("must be 0, 1 or 2")
+    return number
+
+
 def _one_of(*choices: str) -> Callable[[str], str]:
     def coerce(value: str) -> str:
         text = value.strip()
@@ -72,10 +83,35 @@ def _switch(value: str) -> bool:
     return _SWITCHES[text]
 
 
-def _later(value: str) -> str:
-    if value.strip():
-        raise ValueError("is not supported yet; leave it empty")
-    return ""
+def _proxies(value: str) -> str:
+    TrustedProxies.parse(value, "")
+    return " ".join(value.replace(",", " ").split())
+
+
+def _proxy_headers(value: str) -> str:
+    TrustedProxies.parse("", value)
+    return " ".join(value.replace(",", " ").lower().split())
+
+
+def _modules(value: str) -> str:
+    names = value.replace(",", " ").split()
+    if not all(part.isidentifier() for name in names for part in name.split(".")):
+        raise ValueError("must be names of modules, such as numpy pandas")
+    return " ".join(names)
+
+
+def _hosts(value: str) -> str:
+    names = value.replace(",", " ").lower().split()
+    if any(set("/@?#") & set(name) for name in names):
+        raise ValueError("must be hosts such as hooks.example.com, without a scheme")
+    return " ".join(names)
+
+
+def _origin(value: str) -> str:
+    text = value.strip().rstrip("/").lower()
+    if text and not same_origin(text, text):
+        raise ValueError("must be a scheme and a host, such as https://notebooks.example.com, or empty")
+    return text
 
 
 def _setting(coerce: Callable[[str], Any], doc: str, **more: Any) -> Any:
@@ -95,6 +131,10 @@ class Settings:
     permission: str = _setting(
         _text, "Permission that a signed-in user needs. Your security policy grants it; nobody has it by default.",
         default="shell",
+    )
+    admin_permission: str = _setting(
+        _text, "Permission for the pages that are about the site as a whole, such as the self-test.",
+        default="notebook_admin",
     )
     config_file: str = _setting(
         _text,
@@ -139,13 +179,54 @@ class Settings:
     user_websockets: int = _setting(
         _positive, "How many websockets one user may have open in one web worker.", default=100
     )
+    decision_seconds: int = _setting(
+        _up_to_two,
+        "For how many seconds, 2 at most, what the door has decided about a request that only reads holds for others "
+        "with the same credentials; 0 for never. It does so under ASGI, where nginx passes requests on, and for "
+        "Jupyter's static files everywhere. A view or tween of your site that lets a user see some addresses of their "
+        "notebook server only, and others not, needs 0.",
+        default=2,
+    )
     websocket_proxy: str = _setting(
         _text,
         "Dotted name of the websocket adaptor for your web server; empty finds it from the server that runs.",
         default="",
     )
+    require_https: bool = _setting(
+        _switch,
+        "`on` answers everything about notebooks with 403 that came over plain HTTP. A browser on your own machine "
+        "needs plain HTTP; a site that others reach should have it `on`.",
+        default=False,
+    )
+    trusted_proxies: str = _setting(
+        _proxies,
+        "Addresses and networks of the proxies in front of your site, such as `127.0.0.1 10.0.0.0/8`, and `unix` for "
+        "one that comes by a unix socket. What they say of client, scheme and host counts, for the whole site. Empty "
+        "believes nobody: then your web server says it.",
+        default="",
+    )
+    trusted_proxy_headers: str = _setting(
+        _proxy_headers,
+        "Header fields that these proxies write themselves: `x-forwarded-for`, `x-forwarded-proto`, "
+        "`x-forwarded-host`, `x-forwarded-port`; or `forwarded` alone. Name none that they pass on as it came.",
+        default="x-forwarded-for x-forwarded-proto",
+    )
+    socket_group: str = _setting(
+        _text,
+        "UNIX group of nginx's workers, where nginx is to pass requests on by itself: it may connect to the sockets of "
+        "user servers, which ask for a secret all the same. The site's UNIX user must be a member. Empty keeps the "
+        "sockets to that user.",
+        default="",
+    )
     alternative_domain: str = _setting(
-        _later, "Reserved: a second host name for notebooks. Must be empty in this version.", default=""
+        _origin,
+        "A second host for notebooks, such as `https://notebooks.example.com`, which your web server answers like the "
+        "site's own. What notebooks show is JavaScript in its origin; there it finds no session of the site. Empty "
+        "serves them on the site's own host.",
+        default="",
+    )
+    site_domain: str = _setting(
+        _origin, "Where the site itself is, such as `https://example.com`; `alternative_domain` needs it.", default=""
     )
     layout: str = _setting(
         _text,
@@ -160,7 +241,8 @@ class Settings:
     zygote: bool = _setting(
         _switch,
         "`on` keeps a process beside each web worker that has loaded Jupyter (about 60 MB) and forks user servers: "
-        "they start in a tenth of the time and share that memory. `off` saves it.",
+        "they start in a tenth of the time and share that memory. A user server whose notebooks are called as "
+        "functions has one of its own, and each call is a fork of that. `off` saves both; a call then starts a kernel.",
         default=True,
     )
     database_url: str = _setting(
@@ -181,10 +263,63 @@ class Settings:
         "How many requests with a bad token an address, and a user, may send in a minute; more are not looked at.",
         default=30,
     )
+    preload: str = _setting(
+        _modules,
+        "Modules that every call of a notebook as a function finds loaded, such as `numpy pandas`. They must start no "
+        "thread and open no connection while they are imported; which one does is told in the user server's log.",
+        default="",
+    )
+    function_timeout: int = _setting(
+        _positive, "Seconds that a call of a notebook may take while its caller waits.", default=60
+    )
+    function_long_timeout: int = _setting(
+        _positive, "Seconds that a call may take whose caller does not wait (`Prefer: respond-async`).", default=3600
+    )
+    function_memory: int = _setting(
+        _seconds, "Megabytes of address space that the process of a call may have; 0 for no limit.", default=0
+    )
+    function_calls: int = _setting(
+        _positive, "How many calls of one user's notebooks may run at once.", default=4
+    )
+    function_queue: int = _setting(
+        _positive, "How many more may wait for their turn; of one notebook half of that.", default=32
+    )
+    function_result_bytes: int = _setting(
+        _positive, "Bytes that the result of a call may have.", default=10_000_000
+    )
+    function_result_seconds: int = _setting(
+        _positive, "Seconds for which the result of a call is kept that its caller did not wait for.", default=3600
+    )
+    function_webhooks: str = _setting(
+        _hosts,
+        "Hosts, such as `hooks.example.com`, that may be told when such a call has ended. Empty for none.",
+        default="",
+    )
     python: str = _setting(
         _text, "Python interpreter that runs user servers and kernels; empty for the one that runs the site.",
         default="",
     )
+
+    @property
+    def proxies(self) -> TrustedProxies:
+        """Whom the site believes what others say of a request, and what."""
+        return TrustedProxies.parse(self.trusted_proxies, self.trusted_proxy_headers)
+
+    @property
+    def functions(self) -> dict[str, Any]:
+        """What user servers must know to call notebooks as functions."""
+        return FunctionOptions(
+            zygote=self.zygote,
+            preload=tuple(self.preload.split()),
+            timeout=self.function_timeout,
+            long_timeout=self.function_long_timeout,
+            memory=self.function_memory << 20,
+            at_once=self.function_calls,
+            queue=self.function_queue,
+            result_bytes=self.function_result_bytes,
+            keep_seconds=self.function_result_seconds,
+            webhook_hosts=tuple(self.function_webhooks.split()),
+        ).to_dict()
 
     @property
     def usual_token_lifetime(self) -> int:
@@ -208,7 +343,18 @@ class Settings:
         for name, item in table.items():
             if name not in values and item.default is MISSING:
                 raise SettingsError(f"Setting missing: {PREFIX}{name}. {item.metadata['doc']}")
-        return cls(**values)
+        made = cls(**values)
+        made._check_domains()
+        return made
+
+    def _check_domains(self) -> None:
+        if not self.alternative_domain:
+            return
+        if not self.site_domain:
+            raise SettingsError(f"Setting missing: {PREFIX}site_domain. {PREFIX}alternative_domain needs it.")
+        if urlsplit(self.site_domain).hostname == urlsplit(self.alternative_domain).hostname:
+            # cookies know hosts and no ports (RFC 6265 section 8.5)
+            raise SettingsError(f"Setting {PREFIX}alternative_domain must be another host than that of the site.")
 
 
 def _coerce(table: dict[str, Field[Any]], name: str, value: Any) -> Any:

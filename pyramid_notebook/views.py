@@ -20,10 +20,11 @@ from typing import TYPE_CHECKING, Any
 from pyramid.httpexceptions import HTTPForbidden, HTTPNotFound, HTTPSeeOther
 from pyramid.response import FileResponse, Response
 
-from .addresses import classify
+from .addresses import PathClass, classify, may_pass_on
 from .context import NotebookContext
-from .door import USER, Door, base_url_at, base_url_of, door_of, home_url_of
+from .door import USER, Door, at_alternative, base_url_at, base_url_of, door_of, hear_proxies, home_url_of
 from .errors import (
+    Elsewhere,
     LaunchError,
     NotAnswering,
     NotebookError,
@@ -38,10 +39,13 @@ from .errors import (
     UpstreamError,
     UpstreamGone,
 )
+from .handover.views import elsewhere, require_own_host, visitor_of
 from .launching import WAIT, launch, options_for, start_for_program
 from .names import slug
 from .pages import Form, error_answer, for_people, form_of, page_values, same_form, wants_html
 from .proxy.connection import forget
+from .proxy.crossing import Grant, crossing_of
+from .proxy.early import STATIC_OF
 from .proxy.headers import is_upgrade
 from .proxy.http import forward
 from .proxy.passages import Passage, passes_again
@@ -51,7 +55,6 @@ from .proxy.websocket import serve_websocket
 from .record import ServerRecord
 from .security import (
     body_holds_token,
-    may_pass_on,
     require_own_navigation,
     require_owner,
     require_same_origin,
@@ -72,8 +75,11 @@ def _tells_errors(view: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(view)
     def wrapper(request: Any, username: str, *args: Any, **kwargs: Any) -> Any:
+        hear_proxies(request)  # a site with views of its own need not include us
         try:
             return view(request, username, *args, **kwargs)
+        except Elsewhere as error:
+            return elsewhere(error)
         except NotebookError as error:
             again = _again(request, username, error)
             return error_answer(request, error, again=again, **page_values(request, base_url_of(request, username)))
@@ -145,7 +151,8 @@ def _let_pass(request: Any, username: str, token: TokenInfo | None, *, is_own_vi
     path = raw_target(request.environ).partition("?")[0]
     below = path.removeprefix(base_url)
     if token is None:
-        require_same_origin(request)
+        (require_own_navigation if classify(below).row.runs_by_get else require_same_origin)(request)
+        require_own_host(request, username, below)
     elif token.user != username:
         raise TokenOfAnother
     else:
@@ -157,9 +164,10 @@ def _let_pass(request: Any, username: str, token: TokenInfo | None, *, is_own_vi
     if request.method == "POST" and below == "api/shutdown":  # Jupyter's own "Shut Down"
         _stop(door, username)
         return Response(json_body={"location": home_url_of(request)})
-    static = door.static.respond(request, below)
-    if static is not None:
-        return static
+    if record is None or crossing_of(request.environ) is None:  # what crosses is answered beyond
+        static = _static(request, door, base_url, is_own_view=is_own_view)
+        if static is not None:
+            return static
     if record is None and token is not None:
         record = start_for_program(request, door, username)
         token_of(request)  # that took a while, in which it may have been revoked
@@ -169,7 +177,15 @@ def _let_pass(request: Any, username: str, token: TokenInfo | None, *, is_own_vi
     passage = door.passages.enter(
         request, username, token=token.id if token else "", is_own_view=is_own_view, most_websockets=most
     )
-    return _pass_on(request, door, record, passage)
+    return _pass_on(request, door, record, passage, classify(below).row, is_own_view=is_own_view)
+
+
+def _static(request: Any, door: Door, base_url: str, *, is_own_view: bool) -> Response | None:
+    below = raw_target(request.environ).partition("?")[0].removeprefix(base_url)
+    response = door.static.respond(request, below)
+    if response is not None and not is_own_view:  # a view of the site's own may think otherwise of the next file
+        request.environ[STATIC_OF] = base_url
+    return response
 
 
 @for_people
@@ -193,12 +209,16 @@ def notebook_proxy_view(request: Any) -> Response:
     segment = request.matchdict["user"]
     try:
         token = token_of(request)
-        if token is None:
+        if token is None and at_alternative(request):
+            username = visitor_of(request, segment)
+        elif token is None:
             username = _signed_in_owner(request, segment)
         elif slug(token.user) == segment:
             username = request.environ[USER] = token.user
         else:
             raise TokenOfAnother
+    except Elsewhere as error:
+        return elsewhere(error)
     except NotebookError as error:
         return error_answer(request, error, **page_values(request, base_url_at(request, segment)))
     except HTTPForbidden as refusal:
@@ -222,10 +242,28 @@ def _signed_in_owner(request: Any, segment: str) -> str:
     return require_owner(request, door_of(request).settings.permission, segment)
 
 
-def _pass_on(request: Any, door: Door, record: ServerRecord, passage: Passage) -> Response:
+def _pass_on(
+    request: Any, door: Door, record: ServerRecord, passage: Passage, row: PathClass, *, is_own_view: bool
+) -> Response:
+    crossing = crossing_of(request.environ)
     try:
+        if crossing is not None and crossing.failure is not None:
+            raise crossing.failure
+        if crossing is not None and (crossing.moves_websockets or not passage.is_websocket):
+            crossing.grant = Grant(
+                record=record,
+                passage=passage,
+                scheme=request.scheme,
+                client=request.environ.get("REMOTE_ADDR") or "unknown",
+                host=request.environ.get("HTTP_HOST", ""),
+                settings=door.settings,
+                static=door.static,
+                may_be_kept=not is_own_view and not row.runs_by_get,
+            )
+            return Response(status=204)
         if not passage.is_websocket:
-            return forward(request, record, door.settings, door.places, passage)
+            runs = row.runs_by_get
+            return forward(request, record, door.settings, door.places, passage, ends_with_client=runs)
         with door.places.held(record.user):
             adaptor = door.settings.websocket_proxy or None
             return serve_websocket(request, record, door.relay, passage=passage, adaptor=adaptor)

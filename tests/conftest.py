@@ -37,6 +37,14 @@ def run_python() -> RunPython:
     return run
 
 
+@pytest.fixture(scope="session", autouse=True)
+def nothing_is_compressed() -> Iterator[None]:
+    """Leave the static files as they are in sites of the tests' own process: there are many, each in a new folder."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("pyramid_notebook.door._compress", lambda _door: None)
+        yield
+
+
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """An empty folder with a short path, which other UNIX users may enter and read."""

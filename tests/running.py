@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,11 +37,22 @@ CHROMIUM_FLAGS = (
     "--window-size=1280,900",
 )
 
-#: JavaScript that tells whether the kernel of the open notebook is idle; both parts must be asked for at once.
+#: The command ``pyramid-notebook``, for ``python -c``, which Ctrl-C ends: SIGINT is ignored in what a shell has put
+#: into the background, and Python leaves it so.
+COMMAND = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from pyramid_notebook.cli import main
+sys.exit(main())
+"""
+
+#: JavaScript that tells whether the kernel of the open notebook is idle and heard; all parts must be asked for at once.
 KERNEL_IS_IDLE = """
 const indicator = document.querySelector('.jp-Notebook-ExecutionIndicator[data-status="idle"]');
 const name = document.querySelector('.jp-Toolbar-kernelName');
-return Boolean(indicator && name && name.textContent && name.textContent !== 'No Kernel');
+const kernel = window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel;
+const heard = !kernel || kernel.connectionStatus === 'connected';
+return Boolean(indicator && name && name.textContent && name.textContent !== 'No Kernel' && heard);
 """
 
 
@@ -67,10 +79,15 @@ class Site:
     folder: Path
     port: int
     process: subprocess.Popen[bytes]
+    prefix: str = ""
+
+    @property
+    def origin(self) -> str:
+        return f"http://localhost:{self.port}"
 
     @property
     def url(self) -> str:
-        return f"http://localhost:{self.port}"
+        return f"{self.origin}{self.prefix}"
 
     @property
     def manager(self) -> NotebookManager:
@@ -111,7 +128,7 @@ class Site:
     def session(self, name: str, password: str = "password") -> requests.Session:
         """Return an HTTP session of a user who has signed in."""
         session = requests.Session()
-        session.headers["Origin"] = self.url
+        session.headers["Origin"] = self.origin
         page = session.get(f"{self.url}/login", timeout=10).text
         token = page.partition('name="csrf_token" value="')[2].partition('"')[0]
         fields = {"name": name, "password": password, "csrf_token": token}
@@ -121,17 +138,36 @@ class Site:
 
 
 @contextmanager
-def demo_site(settings: dict[str, str] | None = None) -> Iterator[Site]:
+def demo_site(
+    settings: dict[str, str] | None = None,
+    *,
+    server: dict[str, str] | None = None,
+    prefix: str = "",
+    static: bool = False,
+) -> Iterator[Site]:
     """Run the demo site in a fresh folder, and leave nothing of it running.
 
     Args:
-        settings: more ``pyramid_notebook.*`` settings.
+        settings: more ``pyramid_notebook.*`` settings; ``{port}`` in a value stands for the site's port.
+        server: more settings of waitress.
+        prefix: URL path under which the site is mounted.
+        static: whether the static files of Notebook are compressed first, which takes some seconds of one core.
     """
-    with tempfile.TemporaryDirectory(prefix="pnb-test-") as folder:
+    with tempfile.TemporaryDirectory(prefix="pnb-test-") as folder, ExitStack() as held:
+        if not static:  # who finds the lock held leaves the files as they are
+            place = Path(folder, "notebooks", ".static")
+            place.mkdir(mode=0o700, parents=True)
+            place.parent.chmod(0o700)
+            fcntl.flock(held.enter_context((place / "lock").open("w")), fcntl.LOCK_EX)
+        port = free_port()
         text = DEMO_INI.read_text().replace("%(here)s/../..", folder)
         extra = "".join(f"pyramid_notebook.{name} = {value}\n" for name, value in (settings or {}).items())
-        Path(folder, "site.ini").write_text(text.replace("[app:main]\n", f"[app:main]\n{extra}"))
-        site = Site(Path(folder), free_port(), None)  # type: ignore[arg-type]
+        extra = extra.replace("{port}", str(port))
+        text = text.replace("[app:main]\n", f"[app:main]\n{extra}")
+        mounted = {"url_prefix": prefix} if prefix else {}
+        extra = "".join(f"{name} = {value}\n" for name, value in (mounted | (server or {})).items())
+        Path(folder, "site.ini").write_text(text.replace("[server:main]\n", f"[server:main]\n{extra}"))
+        site = Site(Path(folder), port, None, prefix)  # type: ignore[arg-type]
         site.start()
         try:
             yield site

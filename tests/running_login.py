@@ -14,15 +14,8 @@ from pathlib import Path
 
 from pyramid_notebook.credentials import CredentialFile
 
-from .running import ROOT
+from .running import COMMAND, ROOT
 
-# SIGINT is ignored in what a shell has put into the background, and Python leaves it so
-_START = """
-import signal, sys
-signal.signal(signal.SIGINT, signal.default_int_handler)
-from pyramid_notebook.cli import main
-sys.exit(main())
-"""
 _DESKTOP = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER", "SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY", "XDG_CONFIG_HOME")
 
 
@@ -70,7 +63,7 @@ class Laptop:
     def start(self, *arguments: str, **environment: str) -> Iterator[Login]:
         inherited = {name: value for name, value in os.environ.items() if name not in _DESKTOP}
         process = subprocess.Popen(
-            [sys.executable, "-S", "-c", _START, *arguments],
+            [sys.executable, "-S", "-c", COMMAND, *arguments],
             env={**inherited, "HOME": str(self.home), "PYTHONPATH": str(ROOT), **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -34,7 +34,7 @@ BAD = {
     "greeting": [None, 5, "a\0b", "x" * 1_000_001],
     "title": [None, 5, "a\0b"],
     "extra_template_paths": ["/srv", None, [5], ["a\0b"], {"/srv": 1}],
-    "jinja_environment_options": [None, [], "x", {"a": object()}, {"a": math.nan}, {"a": {1, 2}}],
+    "jinja_environment_options": [None, [], "x", {"a": len}, {"a": math.nan}, {"a": {1, 2}}],
     "allow_origin": [None, 5, "a\0b"],
     "websocket_url": [None, 5, "a\0b"],
     "notebook_path": [None, "notebook/", "/notebook", "/notebook//alice/", "x", 5],

@@ -16,13 +16,17 @@ PACKAGE = Path(pyramid_notebook.__file__).parent
 NAME = "pyramid_notebook"
 
 PURE = (
-    *("errors*", "settings", "context", "record", "names", "layout", "scopes", "addresses"),
-    *("proxy.headers", "proxy.target", "sync", "sync.cells", "sync.headers", "sync.matching", "sync.merge*"),
+    *("errors*", "settings", "selftest.diagnosis", "context", "record", "names", "layout", "scopes", "addresses"),
+    *("proxy.forwarded", "proxy.headers", "proxy.target", "sync", "sync.cells", "sync.headers", "sync.matching"),
+    "sync.merge*",
     *("sync.percent*", "sync.requests", "sync.revisions"),
+    *("functions.program", "functions.protocol", "functions.options", "functions.problems", "functions.openapi"),
+    *("functions.executed", "functions.signature*", "functions.values.formats", "functions.kernels.literals"),
+    *("channel", "channel.protocol", "channel.places"),
 )
 #: What both sides of the door may use.
 SHARED = (*PURE, "startup", "files", "processes", "pidfile", "proxy.upstream")
-DOOR = ("security", "pages", "launching", "views", "door")
+DOOR = ("security", "pages", "launching", "views", "nginx_views", "door")
 #: What of the tokens answers requests.
 TOKENS_DOOR = ("tokens.site", "tokens.judge", "tokens.*views", "tokens.*endpoints")
 #: Beside the package's own names, what the documentation shows to sites.
@@ -34,22 +38,35 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "files": PURE,
     "processes": PURE,
     "pidfile": (*PURE, "files", "processes"),
-    "server.extension": (*SHARED, "server", "server.*", "sync.handlers"),
+    "server.extension": (*SHARED, "server", "server.*", "sync.handlers", "functions.*", "channel.handlers"),
     "server*": (*SHARED, "server", "server.*"),
     "sync.client.__main__": ("cli",),
     "sync.client*": (*PURE, "files", "credentials", "site_client", "sync.client*"),
     "sync*": (*PURE, "files", "server.*", "sync.*"),
+    "functions.client*": (*PURE, "files", "credentials", "site_client", "sync.client*", "functions.client*"),
+    "functions.remote": (*PURE, "proxy.upstream"),
+    "functions.site": (*SHARED, *DOOR, "functions.remote", "functions.values*"),
+    "functions": ("functions.models", "functions.values.response"),
+    "functions.values*": (*PURE, "functions.values*"),
+    "functions*": (*PURE, "files", "functions.*"),
+    "channel": ("channel.kernel", "channel.streams"),
+    "channel*": (*PURE, "channel.*"),
     "proxy*": (*PURE, "files", "proxy*"),
     "spawners*": (*SHARED, "spawners*"),
-    "manager": (*SHARED, "spawners*"),
+    "manager": (*SHARED, "spawners*", "functions.remote"),
     "credentials": (*PURE, "files"),
     "site_client": PURE,
     "device_login": (*PURE, "files", "credentials", "site_client"),
-    "cli": ("errors*", "device_login", "sync", "sync.client*", "tokens", "tokens.commands"),
-    **dict.fromkeys(TOKENS_DOOR, (*SHARED, *DOOR, "manager", "proxy.passages", "tokens*")),
+    "cli": (
+        *("errors*", "device_login", "sync", "sync.client*", "functions.client*", "tokens", "tokens.commands"),
+        "nginx_config",
+    ),
+    **dict.fromkeys(TOKENS_DOOR, (*SHARED, *DOOR, "manager", "proxy.decisions", "proxy.passages", "tokens*")),
     "tokens*": (*PURE, "files", "tokens*"),
+    "selftest.echo": (*PURE, "files"),
+    "handover.store": (*PURE, "files"),
     "demo*": ("", "demo*", *DOCUMENTED),  # of these the public names only, see below
-    "*": (*SHARED, *DOOR, "proxy*", "spawners*", "manager", "tokens*"),
+    "*": (*SHARED, *DOOR, "proxy*", "spawners*", "manager", "tokens*", "selftest*", "handover*", "functions.site"),
 }
 #: Modules of others that do what a pure module must not do: talk, wait, run, or give another answer each time.
 EFFECTS = frozenset(
@@ -66,15 +83,18 @@ FRAMEWORKS = {
     **dict.fromkeys((*TOKENS_DOOR, "tokens.commands"), ("jupyter_server", "tornado")),
     "tokens*": ("pyramid", "webob", "jupyter_server", "tornado"),
     **dict.fromkeys(
-        ("credentials", "device_login", "site_client", "cli", "sync.client*"),
+        ("credentials", "device_login", "site_client", "cli", "sync.client*", "functions.client*"),
         ("pyramid", "webob", "jupyter_server", "tornado", "pycrdt", "sqlalchemy", "alembic", "requests"),
     ),
     **dict.fromkeys(
-        ("proxy*", "spawners*", "manager", "views", "launching", "security", "pages", "door", "demo*"),
+        (
+            *("proxy*", "spawners*", "manager", "views", "launching", "security", "pages", "door", "demo*"),
+            *("selftest*", "handover*", "functions.site", "functions.remote"),
+        ),
         ("jupyter_server", "jupyter_client", "jupyterlab", "notebook", "ipykernel", "IPython", "tornado"),
     ),
     **dict.fromkeys((*PURE, "startup", "files", "processes", "pidfile"), ("pyramid", "jupyter_server", "tornado")),
-    "sync*": ("pyramid", "webob", "zope", "waitress"),
+    **dict.fromkeys(("sync*", "channel*"), ("pyramid", "webob", "zope", "waitress")),
 }
 
 

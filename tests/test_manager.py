@@ -24,7 +24,7 @@ from pyramid_notebook.settings import Settings
 from tests.running import free_port, wait_until
 
 #: Launches of one user from several processes at once; each round ends with one server.
-LAUNCH_ROUNDS = 10
+LAUNCH_ROUNDS = 5
 
 LAUNCH = """
 import sys

@@ -12,6 +12,7 @@ from pyramid_notebook.settings import PREFIX, Settings
 DEFAULTS = {
     "route_prefix": "/notebook",
     "permission": "shell",
+    "admin_permission": "notebook_admin",
     "config_file": "",
     "ui": "notebook",
     "context_change": "keep",
@@ -23,8 +24,14 @@ DEFAULTS = {
     "proxy_timeout": 120,
     "user_requests": 6,
     "user_websockets": 100,
+    "decision_seconds": 2,
     "websocket_proxy": "",
+    "require_https": False,
+    "trusted_proxies": "",
+    "trusted_proxy_headers": "x-forwarded-for x-forwarded-proto",
+    "socket_group": "",
     "alternative_domain": "",
+    "site_domain": "",
     "layout": "",
     "home_url": "",
     "home_title": "Back to site",
@@ -33,6 +40,15 @@ DEFAULTS = {
     "token_lifetime": 90 * 86400,
     "token_max_lifetime": 365 * 86400,
     "token_failures_per_minute": 30,
+    "preload": "",
+    "function_timeout": 60,
+    "function_long_timeout": 3600,
+    "function_memory": 0,
+    "function_calls": 4,
+    "function_queue": 32,
+    "function_result_bytes": 10_000_000,
+    "function_result_seconds": 3600,
+    "function_webhooks": "",
     "python": "",
 }
 BAD = {
@@ -47,7 +63,16 @@ BAD = {
     "stop_timeout": ["", "0", "x"],
     "max_servers": ["", "0", "-1", "many"],
     "proxy_timeout": ["", "0", "x"],
-    "alternative_domain": ["notebooks.example.com"],
+    "decision_seconds": ["", "-1", "3", "x"],
+    "preload": ["a;b", "a-b", "1", "a..b", "os; import sys"],
+    "function_calls": ["0", "-1", "x"],
+    "function_memory": ["-1", "1.5"],
+    "function_webhooks": ["https://example.com", "user@example.com", "example.com/hook", "a?b"],
+    "require_https": ["", "maybe"],
+    "trusted_proxies": ["proxy.example.com", "*", "10.0.0.1/8", "10.0.0.300"],
+    "trusted_proxy_headers": ["x-real-ip", "forwarded x-forwarded-for"],
+    "alternative_domain": ["notebooks.example.com", "https://", "ftp://a", "https://a/b", "https://u@a", "//a"],
+    "site_domain": ["example.com", "https://example.com/app"],
     "database_url": ["sqlite://", "sqlite:///relative", "mysql://host/name", "/srv/tokens.sqlite", "postgres://host/name"],
     "token_lifetime": ["", "0", "-1", "90d"],
     "token_max_lifetime": ["", "0", "x"],
@@ -113,6 +138,16 @@ def test_the_password_in_the_url_of_a_database_is_shown_nowhere() -> None:
         read(notebook_folder="/srv", database_url="mysql://user:hidden@host/name")
     assert "hidden" not in str(caught.value)
     assert "hidden" not in repr(read(notebook_folder="/srv", database_url="postgresql://user:hidden@host/name"))
+
+
+def test_a_second_host_needs_the_first_and_must_be_another_one() -> None:
+    own = {"notebook_folder": "/srv", "alternative_domain": "https://notebooks.example.net"}
+    with pytest.raises(SettingsError, match=r"missing: pyramid_notebook\.site_domain"):
+        read(**own)
+    with pytest.raises(SettingsError, match="must be another host"):
+        read(**own, site_domain="https://notebooks.example.net:8443")
+    settings = read(**own, site_domain=" https://Shop.example.com/ ")
+    assert settings.site_domain == "https://shop.example.com"
 
 
 def test_keys_of_others_are_not_looked_at() -> None:

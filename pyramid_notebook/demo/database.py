@@ -14,6 +14,8 @@ from .data import create_sample_data
 
 #: Registry key of the factory of sessions. A session made with it is not bound to a request.
 SESSIONS = "demo.sessions"
+#: Registry key of the database itself.
+ENGINE = "demo.engine"
 
 #: Seconds to wait while another process writes.
 LOCK_TIMEOUT = 30
@@ -49,7 +51,8 @@ def includeme(config: Configurator) -> None:
     """Open the database, and add ``request.dbsession``."""
     config.add_settings({"tm.manager_hook": "pyramid_tm.explicit_manager"})
     config.include("pyramid_tm")
-    config.registry[SESSIONS] = sessionmaker(open_database(config.get_settings()["sqlalchemy.url"]))
+    engine = config.registry[ENGINE] = open_database(config.get_settings()["sqlalchemy.url"])
+    config.registry[SESSIONS] = sessionmaker(engine)
     config.add_request_method(_session, "dbsession", reify=True)
 
 

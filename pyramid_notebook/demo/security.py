@@ -16,17 +16,18 @@ from pyramid.config import Configurator
 from pyramid.interfaces import ISecurityPolicy
 from pyramid.request import Request, RequestLocalCache
 from pyramid.session import SignedCookieSessionFactory
-from sqlalchemy import delete
+from sqlalchemy import bindparam, delete, select
 from sqlalchemy.orm import Session
 from zope.interface import implementer
 
-from .database import database_file
+from .database import ENGINE, database_file
 from .models import EndedSession, User
 from .secret import load_secret
 
 #: Seconds without a request after which one must sign in again, and after which the cookie is renewed.
 SESSION_TIMEOUT, SESSION_RENEWAL = 12 * 3600, 600
 #: Key in the session of what names it.
+_IDENTITY = select(User.name, User.groups).where(User.name == bindparam("name"))
 _SESSION_ID = "id"
 
 
@@ -117,8 +118,10 @@ class SecurityPolicy:
 
 
 def _identity_of(request: Request, name: str) -> Identity | None:
-    user = request.dbsession.get(User, name)
-    return Identity(user.name, tuple(user.groups)) if user else None
+    # each request asks, also of programs that come often: so no session and no object, but one row
+    with request.registry[ENGINE].connect() as connection:
+        row = connection.execute(_IDENTITY, {"name": name}).one_or_none()
+    return Identity(row.name, tuple(row.groups)) if row else None
 
 
 def check_password(session: Session, name: str, password: str) -> bool:

@@ -13,7 +13,10 @@
      ├─ Unsaved                documents could not be saved before a stop; nothing was stopped
      ├─ StopError              a user server is still there after TERM and KILL
      ├─ Refused                a request from a foreign origin, or without the right to pass
+     │   ├─ HttpsRequired      ... or over plain HTTP, where the site does not want that
+     │   ├─ Elsewhere          ... on this host; the browser is sent to another one
      │   └─ Unasked            ... that nothing shows to be the user's own wish
+     ├─ NothingHere            what is asked for is not on the host of the notebooks
      ├─ BadForm                what a page's form sent cannot be read
      │   └─ BadMethod          ... because it came with another method than GET or POST
      ├─ SyncError              what an editor asks for cannot be done; nothing has changed
@@ -34,6 +37,29 @@
      │   ├─ KernelTrouble      ... because its kernel does not do what it is told
      │   ├─ NoTab              ... because no page has it open
      │   └─ SyncUnsupported    ... because the Jupyter packages are of a version that we don't know
+     ├─ CallError              a notebook that was called as a function did not return a value
+     │   ├─ NotAFunction       ... because it cannot be read as one
+     │   ├─ BadParameters      ... because the parameters do not fit it; names all that is wrong
+     │   ├─ NotebookFailed     ... because a cell raised an exception
+     │   ├─ CallTimeout        ... in time; what it had started was ended
+     │   ├─ CallDied           ... because its process ended first
+     │   ├─ CallCancelled      ... because somebody did not want it any more
+     │   ├─ BadResult          ... that can be told in the form that was asked for
+     │   │   └─ ResultTooLarge ... because it is too long
+     │   ├─ NotAcceptable      ... because nobody knows the form that was asked for
+     │   ├─ TooManyCalls       ... because there is no room for one more
+     │   ├─ NotYet             ... yet: its run goes on
+     │   └─ NoRun              ... or the run that is asked about is not known
+     ├─ ChannelError           a call between kernel and page did not return a value
+     │   ├─ NoChannel          ... because this process is no kernel that a page could reach
+     │   ├─ NoPage             ... because no page is connected
+     │   ├─ PageGone           ... because the page was closed or loaded anew
+     │   ├─ ChannelClosed      ... because the channel is closed
+     │   ├─ ChannelTimeout     ... in time
+     │   ├─ Unsendable         ... because a value cannot be sent
+     │   ├─ BadFrame           ... because what came cannot be understood
+     │   └─ PageError          ... because the page's function threw an exception
+     │       └─ NotExposed     ... or there is none of that name
      ├─ ScopeError             a scope of a token is unknown, or cannot be restricted that way
      ├─ TokenNotMade           a token cannot be made as it was asked for
      ├─ TokenStoreError        the database of the tokens does not answer, or cannot be used
@@ -72,11 +98,42 @@ from .base import (
     BadForm,
     BadMethod,
     ContextError,
+    Elsewhere,
+    HttpsRequired,
     NotebookError,
+    NothingHere,
     Refused,
     SettingsError,
     Unasked,
     UnsafePath,
+)
+from .channel import (
+    BadFrame,
+    ChannelClosed,
+    ChannelError,
+    ChannelTimeout,
+    NoChannel,
+    NoPage,
+    NotExposed,
+    PageError,
+    PageGone,
+    Unsendable,
+)
+from .functions import (
+    BadParameters,
+    BadResult,
+    CallCancelled,
+    CallDied,
+    CallError,
+    CallTimeout,
+    Fault,
+    NoRun,
+    NotAcceptable,
+    NotAFunction,
+    NotebookFailed,
+    NotYet,
+    ResultTooLarge,
+    TooManyCalls,
 )
 from .programs import (
     CredentialsUnreadable,
@@ -140,31 +197,56 @@ from .tokens import (
 
 __all__ = [
     "BadForm",
+    "BadFrame",
     "BadMethod",
     "BadNotebook",
+    "BadParameters",
     "BadPath",
     "BadRequest",
+    "BadResult",
+    "CallCancelled",
+    "CallDied",
+    "CallError",
+    "CallTimeout",
+    "ChannelClosed",
+    "ChannelError",
+    "ChannelTimeout",
     "ContextError",
     "CredentialsUnreadable",
+    "Elsewhere",
+    "Fault",
     "FileChanged",
+    "HttpsRequired",
     "KernelTrouble",
     "LaunchError",
     "LaunchTimeout",
     "LoginFailed",
     "NewerDatabase",
     "NoCell",
+    "NoChannel",
     "NoKernel",
     "NoMatch",
     "NoNotebook",
+    "NoPage",
+    "NoRun",
     "NoTab",
+    "NotAFunction",
+    "NotAcceptable",
     "NotAnswering",
+    "NotExposed",
     "NotSaved",
     "NotStarted",
+    "NotYet",
     "NotebookError",
     "NotebookExists",
+    "NotebookFailed",
+    "NothingHere",
+    "PageError",
+    "PageGone",
     "PeopleOnly",
     "ProtocolError",
     "Refused",
+    "ResultTooLarge",
     "ScopeError",
     "ScopeInsufficient",
     "SettingsError",
@@ -185,6 +267,7 @@ __all__ = [
     "TokenUserRefused",
     "TokensOff",
     "TooLarge",
+    "TooManyCalls",
     "TooManyFailures",
     "TooManyServers",
     "Unasked",
@@ -192,6 +275,7 @@ __all__ = [
     "UnknownRev",
     "UnsafePath",
     "Unsaved",
+    "Unsendable",
     "Unsynced",
     "UpstreamBusy",
     "UpstreamError",

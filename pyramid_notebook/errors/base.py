@@ -61,6 +61,42 @@ class Unasked(Refused):
     reason = "unasked"
 
 
+class HttpsRequired(Refused):
+    """A request over plain HTTP, where the site wants notebooks over HTTPS only."""
+
+    reason = "https"
+    text = (
+        "This came over plain HTTP, and notebooks are here over HTTPS only. Open the address with https:// in front. "
+        "Revoke a token that was sent this way: others may have read it. If the address begins with https:// already, "
+        "the site does not know: whoever runs it finds the cause in the setting trusted_proxies."
+    )
+
+
+class Elsewhere(Refused):
+    """A page that is on another host, and the browser is sent there.
+
+    Args:
+        location: where it is.
+        cookie: the value of ``Set-Cookie``, or nothing.
+    """
+
+    status = 303
+    reason = "elsewhere"
+
+    def __init__(self, location: str, cookie: str = "") -> None:
+        super().__init__("This is on another host.")
+        self.location = location
+        self.cookie = cookie
+
+
+class NothingHere(NotebookError):
+    """Something of the site that is not on the host of its notebooks."""
+
+    status = 404
+    reason = "nothing"
+    text = "On this host there are notebooks, and nothing else."
+
+
 class BadForm(NotebookError):
     """What a page's form sent cannot be read."""
 

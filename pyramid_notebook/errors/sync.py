@@ -53,18 +53,17 @@ class NoMatch(SyncError):
     Args:
         file: the file's path as the editor named it.
         candidates: notebooks that it may be, the likeliest first.
+        are_likely: whether they have the file's name; otherwise they are just all that there are.
     """
 
     status = 409
     reason = "no-match"
 
-    def __init__(self, file: str, candidates: Sequence[str]) -> None:
-        name = file.replace("\\", "/").rpartition("/")[2].rpartition(".")[0].casefold()
-        likely = [found for found in candidates if found.rpartition("/")[2].removesuffix(".ipynb").casefold() == name]
-        others = " or another one" if likely[3:] else ""
+    def __init__(self, file: str, candidates: Sequence[str], *, are_likely: bool) -> None:
+        others = " or another one" if candidates[3:] else ""
         told = (
-            f"It may be {' or '.join(likely[:3])}{others}: name the notebook (--notebook)"
-            if likely
+            f"It may be {' or '.join(candidates[:3])}{others}: name the notebook (--notebook)"
+            if are_likely
             else "None has its name: name the notebook (--notebook), or pair the file to make one"
         )
         super().__init__(f"Which notebook belongs to {file!r} is not certain. {told}, or name it in the file's header.")

@@ -44,6 +44,11 @@ class Activity:
         self._end = end
         self.started = self._touched = self._looked = clock()
         self._seen: dict[str, datetime] = {}
+        self._works: list[Callable[[], bool]] = []
+
+    def heed(self, works: Callable[[], bool]) -> None:
+        """Count as busy whenever this tells that something works, such as a call of a notebook."""
+        self._works.append(works)
 
     def watch(self) -> None:
         """Begin to watch; call it when the event loop is about to run."""
@@ -59,7 +64,9 @@ class Activity:
 
     @property
     def busy(self) -> bool:
-        """Whether a kernel is running code or starting."""
+        """Whether a kernel is running code or starting, or something else works."""
+        if any(works() for works in self._works):
+            return True
         # a kernel that is only just being started has no state yet, and reading it would raise
         return any(
             not kernel.trait_has_value("execution_state") or kernel.execution_state in ("busy", "starting")

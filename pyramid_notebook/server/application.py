@@ -16,8 +16,9 @@ from ..files import private_folder
 from ..layout import UserFolder
 from ..record import ServerOptions, ServerRecord
 from .activity import Activity
+from .collector import Collector
 from .config import environment, server_config
-from .extension import SETTING, SYNC_SETTING, ServerState
+from .extension import FUNCTIONS_SETTING, SETTING, SYNC_SETTING, ServerState
 from .saving import Saving
 
 #: Exit code after the dead-man switch.
@@ -36,6 +37,7 @@ class NotebookServerApp(ServerApp):
         """End what runs for editors, save what is open, then let the extensions go."""
         state = self.web_app.settings[SETTING]
         await self.web_app.settings[SYNC_SETTING].close()
+        await self.web_app.settings[FUNCTIONS_SETTING].close()
         for document in await state.saving.save_all():
             self.log.error("%s is not saved at the end: %s", document["path"], document["reason"])
         await super().cleanup_extensions()
@@ -85,6 +87,7 @@ def run(
     async def begin() -> None:
         await saving.begin()
         ready(record)
+        Collector(lambda: activity.idle).begin()
 
     app.io_loop.add_callback(begin)  # runs after the callback that binds the socket
     app.start()

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import CancelledError
-from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -155,85 +153,6 @@ class StoredDocument:
         return True
 
 
-class OpenDocument:
-    """A document that is open, with its room and its file.
-
-    Args:
-        app: the running server.
-        room: of jupyter-server-ydoc, with a file and loaded.
-    """
-
-    def __init__(self, app: ServerApp, room: Any) -> None:
-        from jupyter_ydoc import ydocs
-
-        self.room = room
-        self._app = app
-        self._file = extension(app).file_loaders[split_room(room.room_id)[2]]
-        self._view = ydocs.get(room.file_type, ydocs["file"])(room.ydoc)  # its own: each has one observer
-
-    @property
-    def path(self) -> str | None:
-        """Where the file is now; None when the user deleted it."""
-        path: str | None = self._app.web_app.settings["file_id_manager"].get_path(split_room(self.room.room_id)[2])
-        return path
-
-    @property
-    def modified(self) -> Any:
-        """When the file was changed, as far as the room has heard of it."""
-        return self._file.last_modified
-
-    @property
-    def state(self) -> bytes:
-        """Which changes the document consists of (Yjs, state vector)."""
-        state: bytes = self.room.ydoc.get_state()
-        return state
-
-    @property
-    def autosave(self) -> bool:
-        """Whether a page wants this document saved without being told; pages say so where it can be switched."""
-        wishes = [state.get("autosave", True) for state in self.room.awareness.states.values() if state]
-        return any(wishes) if wishes else True
-
-    async def content(self) -> Any:
-        """Return the content as it is now, as in Jupyter's contents API."""
-        content = await asyncio.to_thread(_content, self.room.file_type, self.room.ydoc.get_update())
-        # cells with one id: the shared document must be mended as well
-        return await self._view.aget() if content is None else content
-
-    def observe(self, changed: Callable[[], None]) -> None:
-        """Have a function called at each change of the content; it must not touch the document."""
-        # what is not content: whether it is dirty, its path, the hash of its file
-        self._view.observe(lambda topic, event: None if topic == "state" else changed())
-
-    def close(self) -> None:
-        """Observe no longer."""
-        self._view.unobserve()
-
-    async def write(self, content: Any) -> str:
-        """Write the file and return its new hash.
-
-        Raises:
-            PermissionError: the file is read-only.
-            OutOfBandChanges: of jupyter-server-ydoc; the file was changed by others, and must be taken.
-            HTTPError: it could not be written.
-        """
-        model = {"format": self.room.file_format, "type": self.room.file_type, "content": content}
-        saved = await self._file.maybe_save_content(model)
-        if saved is None:
-            raise PermissionError("the file is read-only")
-        self._view.hash = saved["hash"]  # a page that is not told takes this for a change by others
-        return str(saved["hash"])
-
-    def set_clean(self) -> None:
-        """Tell the pages that all is saved."""
-        self._view.dirty = False
-
-    async def take_file(self) -> None:
-        """Replace the content with that of the file."""
-        self._file.last_modified = datetime.min.replace(tzinfo=UTC)  # so that it hears of the change once more
-        await self._file.maybe_notify()
-
-
 async def room_of(app: ServerApp, path: str) -> Any:
     """Return the room of a notebook, loaded; where nobody has the notebook open, it is opened.
 
@@ -298,26 +217,6 @@ async def _clean(app: ServerApp, room: Any, delay: float) -> None:
         file_id = split_room(room.room_id)[2]
         if file_id in ours.file_loaders and not ours.file_loaders[file_id].number_of_subscriptions:
             await ours.file_loaders.remove(file_id)
-
-
-def _content(kind: str, update: bytes) -> Any:
-    """Return the content of a document, or None where cells of it have one id.
-
-    Args:
-        kind: its type.
-        update: all of its changes (Yjs, update format version 1), which no later one can mix with.
-    """
-    from jupyter_ydoc import ydocs
-    from pycrdt import Doc
-
-    shared: Any = Doc()
-    shared.apply_update(update)
-    view = ydocs.get(kind, ydocs["file"])(shared)
-    if kind != "notebook":
-        return view.get()
-    content = view.get(deduplicate=False)
-    names = [cell["id"] for cell in content["cells"] if "id" in cell]
-    return content if len(names) == len(set(names)) else None
 
 
 def open_rooms(app: ServerApp) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from ..record import ServerOptions, ServerRecord
 from .collaboration import missing_names
 from .contents import AtomicFileManager
 from .identity import DoorIdentityProvider
+from .kernel_manager import TidyKernelManager
 from .websocket import PromptWebsocketConnection
 
 LABEXTENSIONS = Path(__file__).with_name("labextension")
@@ -61,7 +62,7 @@ def server_config(options: ServerOptions, folder: UserFolder, record: ServerReco
     config = Config()
     server = config.ServerApp
     if record.socket:
-        server.sock, server.sock_mode = record.socket, "0600"
+        server.sock, server.sock_mode = record.socket, "0660" if record.socket_group else "0600"
     else:
         server.ip, server.port, server.port_retries = "127.0.0.1", record.port, 0
     server.base_url = options.base_url
@@ -85,6 +86,7 @@ def server_config(options: ServerOptions, folder: UserFolder, record: ServerReco
     config.DoorIdentityProvider.username = options.user
     config.IdentityProvider.token = ""
     config.MultiKernelManager.default_kernel_name = context.kernel_name
+    config.AsyncMappingKernelManager.kernel_manager_class = f"{TidyKernelManager.__module__}.TidyKernelManager"
     config.KernelManager.transport = "ipc"  # a kernel's loopback ports would be open to every UNIX user
     _keep_state_out_of_work(config, folder)
     for application in (config.JupyterNotebookApp, config.LabApp):

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from jupyter_server.base.handlers import APIHandler
@@ -15,19 +17,29 @@ from jupyter_server.serverapp import ServerApp
 from jupyter_server.utils import url_path_join
 from tornado.web import HTTPError, authenticated
 
+from ..channel.handlers import channel_handlers
 from ..context import NotebookContext
 from ..errors import ContextError
+from ..functions.engines import Engines
+from ..functions.handlers import function_handlers
+from ..functions.library import Library
+from ..functions.options import FunctionOptions
+from ..functions.overview import overview_handlers
+from ..functions.service import Functions
 from ..layout import UserFolder
 from ..record import ServerOptions
 from ..sync.handlers import EditorSync, sync_handlers
 from .activity import Activity
+from .compression import compress_settings
 from .config import LABEXTENSIONS
 from .contexts import install
+from .leases import Leases, watch
 from .outcome import OutcomeReporter
 from .saving import Saving
 
 SETTING = "pyramid_notebook"
 SYNC_SETTING = "pyramid_notebook_sync"
+FUNCTIONS_SETTING = "pyramid_notebook_functions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +52,7 @@ class ServerState:
     saving: Saving
     folder: UserFolder
     installing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    leases: Leases = field(default_factory=Leases)
 
 
 class DoorHandler(APIHandler):
@@ -91,6 +104,28 @@ class ContextHandler(DoorHandler):
         self.finish(json.dumps({"path": path}))
 
 
+class LeasesHandler(DoorHandler):
+    """``POST -/leases``: a web worker says which of its leases go on, and which have ended."""
+
+    @authenticated
+    def post(self) -> None:
+        """Answer with ``unused``, a list of the leases among ``renewed`` that have no connection."""
+        told = self.get_json_body() or {}
+        renewed, ended = (told.get(name) for name in ("renewed", "ended"))
+        if not all(isinstance(name, str) for names in (renewed, ended) for name in _listed(names)):
+            raise HTTPError(400, "Leases have names.")
+        self.finish(json.dumps({"unused": self.state.leases.tell(_listed(renewed), _listed(ended))}))
+
+    def _log(self) -> None:
+        """Log nothing: it comes every other second, and is no activity."""
+
+
+def _listed(value: object) -> list[Any]:
+    if not isinstance(value, list):
+        raise HTTPError(400, "Leases come in lists.")
+    return value
+
+
 def _page_config(state: ServerState) -> Any:
     options = state.options
     additions = json.loads((LABEXTENSIONS / "page_config.json").read_text(encoding="utf-8"))[options.ui]
@@ -111,6 +146,13 @@ def _page_config(state: ServerState) -> Any:
     return hook
 
 
+def _functions(app: ServerApp, state: ServerState) -> Functions:
+    options = FunctionOptions.from_dict(state.options.functions)
+    kernels = state.folder.runtime / "data" / "kernels"
+    engines = Engines(app.kernel_spec_manager, options)
+    return Functions(Library(Path(app.root_dir), kernels), options, engines, state.activity.touch)
+
+
 def _jupyter_server_extension_points() -> list[dict[str, str]]:
     return [{"module": __name__}]
 
@@ -119,16 +161,24 @@ def _load_jupyter_server_extension(app: ServerApp) -> None:
     settings = app.web_app.settings
     state = settings[SETTING]
     settings["page_config_hook"] = _page_config(state)
-    base = app.base_url
+    base, scratch = app.base_url, Path(os.environ["JUPYTER_RUNTIME_DIR"])
     sync = settings[SYNC_SETTING] = EditorSync.of(app, state.saving, state.folder.runtime / "sync")
+    functions = settings[FUNCTIONS_SETTING] = _functions(app, state)
+    state.activity.heed(lambda: functions.is_busy)
     app.web_app.add_handlers(
         ".*$",
         [
             (url_path_join(base, "-/status"), StatusHandler),
             (url_path_join(base, "-/context"), ContextHandler),
             (url_path_join(base, "-/save"), SaveHandler),
+            (url_path_join(base, "-/leases"), LeasesHandler),
             *((url_path_join(base, path), *rest) for path, *rest in sync_handlers(sync)),
+            *((url_path_join(base, path), *rest) for path, *rest in overview_handlers(functions)),
+            *((url_path_join(base, path), *rest) for path, *rest in function_handlers(functions)),
+            *((url_path_join(base, path), *rest) for path, *rest in channel_handlers(app.kernel_manager, scratch)),
         ],
     )
     state.activity.watch()
+    watch(app.web_app, state.leases)
+    compress_settings(app.web_app, base)
     OutcomeReporter(app)

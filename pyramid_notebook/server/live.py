@@ -1,7 +1,6 @@
 """The live notebook: its cells as everybody sees them just now, and changes to it in one step.
 
-It lives in a room of jupyter-collaboration (:mod:`.collaboration`), whether a page has it open or not. To read each
-cell of a long notebook takes tens of milliseconds, so what was read is kept, and read again where it has changed.
+It lives in a room of jupyter-collaboration (:mod:`.collaboration`), whether a page has it open or not.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from pycrdt import Map
 
 from ..sync.cells import Cell, CellType
 from ..sync.merge.plan import Insert, Operation
+from .cell_cache import CellCache
 from .changes import change_cells, changed, plain
 from .collaboration import (
     ROOM_EVENTS,
@@ -33,6 +33,7 @@ from .collaboration import (
 ORIGIN = "pyramid-notebook"
 _CHUNK = 100  # cells that are read before others get a turn, about 5 ms
 _AT_ONCE = 50  # cells that are made without a thread, about 5 ms
+_HOLD_SECONDS = 5.0
 _TYPES = frozenset(CellType)
 _OF_RUNS = frozenset(("outputs", "execution_count", "execution_state"))
 #: Is told of a notebook, the id of a cell that a page has run in it, and its text then.
@@ -56,9 +57,9 @@ class LiveNotebook:
         self.lock = asyncio.Lock()  # one request of an editor after the other
         self._view = YNotebook(room.ydoc)
         self._ycells = self._view.ycells
-        self._cells: list[Cell | None] = [None] * len(self._ycells)
-        self._version = 0
+        self._cache: CellCache[Cell] = CellCache(len(self._ycells))
         self._holders = 0
+        self._next_hold: asyncio.TimerHandle | None = None
         self._subscription = self._ycells.observe_deep(self._on_events)
 
     def close(self) -> None:
@@ -78,7 +79,7 @@ class LiveNotebook:
     @property
     def version(self) -> int:
         """A number that grows with each change of what :meth:`cells` returns; outputs are none."""
-        return self._version
+        return self._cache.version
 
     @property
     def tabs(self) -> int:
@@ -104,13 +105,13 @@ class LiveNotebook:
 
     async def cells(self) -> tuple[Cell, ...]:
         """Return all cells as they are when this returns, without outputs."""
-        while missing := [place for place, cell in enumerate(self._cells) if cell is None]:
+        while missing := self._cache.missing:
             with self._view.ydoc.transaction():  # one for all is faster
                 for place in missing[:_CHUNK]:
-                    self._cells[place] = self._read(place)
+                    self._cache.values[place] = self._read(place)
             if len(missing) > _CHUNK:
                 await asyncio.sleep(0)
-        return tuple(cell for cell in self._cells if cell is not None)
+        return tuple(cell for cell in self._cache.values if cell is not None)
 
     def ycell(self, cell_id: str) -> Any:
         """Return the shared cell of an id as it lies in the document now, or None."""
@@ -161,7 +162,7 @@ class LiveNotebook:
             Whether it was done; False where others have changed the notebook meanwhile, and nothing was.
         """
         document = self._view.ydoc
-        if self._version != version:
+        if self.version != version:
             return False
         if at_once or sum(isinstance(operation, Insert) for operation in operations) <= _AT_ONCE:
             with self.transaction():
@@ -199,52 +200,30 @@ class LiveNotebook:
             yield
         finally:
             self._holders -= 1
-            if not self._holders and self.is_open:
-                leave(self.app, self.room)
+            if not self._holders and self._next_hold is not None:
+                self._next_hold.cancel()
+                if self.is_open:
+                    leave(self.app, self.room)
 
     def _hold(self) -> None:
         """Stop the clean-up that a page starts when it leaves: it only waits, for a minute by default."""
-        if self._holders:
-            stay(self.room)
-            asyncio.get_running_loop().call_later(5, self._hold)
+        stay(self.room)
+        self._next_hold = asyncio.get_running_loop().call_later(_HOLD_SECONDS, self._hold)
 
     def _on_events(self, events: Sequence[Any]) -> None:
-        """Note what has to be read again; the document itself may not be touched here."""
-        changed: list[int] = []
+        self._cache.follow(events, _matters)
         for event in events:
-            if not event.path:
-                self._shift(event.delta)
-            elif len(event.path) == 1:
-                if not event.keys.keys() <= _OF_RUNS:
-                    changed.append(event.path[0])
-                if "execution_count" in event.keys and not self._is_ours:
-                    asyncio.get_running_loop().call_soon(self._note_run, event.path[0], self._version)
-            elif event.path[1] != "outputs":
-                changed.append(event.path[0])
-        for place in changed:  # paths are those after all events
-            self._cells[place] = None
-            self._version += 1
+            if len(event.path) == 1 and "execution_count" in event.keys and not self._is_ours:
+                asyncio.get_running_loop().call_soon(self._note_run, event.path[0], self.version)
 
     def _note_run(self, place: int, version: int) -> None:
         """Tell that a page has run a cell; where it lies elsewhere by now, nobody knows what ran."""
-        if version != self._version:
+        if version != self.version:
             return
         ycell = self._ycells[place]
         failed = any(output.get("output_type") == "error" for output in ycell.get("outputs") or ())
         if ycell.get("execution_count") is not None and not failed:
             self._on_run(self, str(ycell.get("id")), str(ycell["source"]))
-
-    def _shift(self, delta: Sequence[dict[str, Any]]) -> None:
-        self._version += 1
-        place = 0
-        for step in delta:
-            if "retain" in step:
-                place += step["retain"]
-            elif "delete" in step:
-                del self._cells[place : place + step["delete"]]
-            else:
-                self._cells[place:place] = [None] * len(step["insert"])
-                place += len(step["insert"])
 
     def _read(self, place: int) -> Cell:
         ycell = self._ycells[place]
@@ -257,10 +236,15 @@ class LiveNotebook:
         )
 
     def _place(self, cell_id: str) -> int | None:
-        for place, cell in enumerate(self._cells):
+        for place, cell in enumerate(self._cache.values):
             if (cell.id if cell is not None else self._ycells[place].get("id")) == cell_id:
                 return place
         return None
+
+
+def _matters(event: Any) -> bool:
+    """Tell whether an event below a cell is about more than what its runs leave."""
+    return not event.keys.keys() <= _OF_RUNS if len(event.path) == 1 else event.path[1] != "outputs"
 
 
 class LiveNotebooks:

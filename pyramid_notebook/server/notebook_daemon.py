@@ -23,7 +23,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from pathlib import Path
@@ -34,11 +34,12 @@ if sys.path and Path(sys.path[0] or ".").resolve() == Path(__file__).resolve().p
 
 from pyramid_notebook import pidfile, processes
 from pyramid_notebook.errors import StopError, UnsafePath
-from pyramid_notebook.files import make_scratch, private_folder, read_private, tail, try_lock, write_private
+from pyramid_notebook.files import group_id, make_scratch, private_folder, read_private, tail, try_lock, write_private
 from pyramid_notebook.layout import UserFolder, daemon_lock_file
 from pyramid_notebook.pidfile import Examined, State
 from pyramid_notebook.record import LAUNCH_VARIABLE, ServerOptions, ServerRecord
 
+_DYING_SECONDS = 2.0
 STOP_SECONDS = 10.0
 _LOG_LIMIT = 1_000_000
 _READY = b"ready"
@@ -105,6 +106,7 @@ def prepare(arguments: Arguments) -> int:
 
     Raises:
         Failure: it runs already, or cannot run; the code tells which.
+        UnsafePath: its socket cannot be given to the group that the options name.
     """
     folder = arguments.folder
     try:
@@ -112,8 +114,7 @@ def prepare(arguments: Arguments) -> int:
             private_folder(path)
             if not os.access(path, os.W_OK | os.X_OK):
                 raise UnsafePath(f"The folder {path} cannot be written to.")
-        lock = try_lock(daemon_lock_file(arguments.pid_file))
-        found = pidfile.examine(arguments.pid_file)
+        lock, found = _lock(arguments)
     except (UnsafePath, OSError) as error:
         raise Failure(Exit.FOLDER, f"Cannot use the folder: {error}") from error
     if found.state is State.RUNNING and found.record:
@@ -129,6 +130,7 @@ def prepare(arguments: Arguments) -> int:
     if found.state is State.STALE:
         say(f"Removed a stale pid file: {_gone(found)}.")
         pidfile.stop(arguments.pid_file, timeout=STOP_SECONDS)
+    _check_group(arguments)
     if arguments.port and not _port_is_free(arguments.port):
         raise Failure(Exit.PORT, f"Port {arguments.port} is busy. Choose another one, or 0 for a unix socket.")
     try:
@@ -136,6 +138,31 @@ def prepare(arguments: Arguments) -> int:
     except OSError as error:
         raise Failure(Exit.FOLDER, f"Cannot use the folder: {error}") from error
     return lock
+
+
+def _lock(arguments: Arguments) -> tuple[int | None, Examined]:
+    """Take the lock, if nobody has it, and return what the pid file says.
+
+    That of a process that was killed is waited for: its threads, and so its descriptors, end a moment later.
+    """
+    lock, found = try_lock(daemon_lock_file(arguments.pid_file)), pidfile.examine(arguments.pid_file)
+    deadline = time.monotonic() + _DYING_SECONDS
+    while lock is None and found.state is State.STALE and time.monotonic() < deadline:
+        time.sleep(0.01)  # flock(2) has no timeout
+        lock = try_lock(daemon_lock_file(arguments.pid_file))
+    return lock, found
+
+
+def _check_group(arguments: Arguments) -> None:
+    with suppress(ValueError):  # options that cannot be read are told of by `serve`
+        group = _options(arguments).socket_group
+        if group and not arguments.port:
+            group_id(group)
+
+
+def _options(arguments: Arguments) -> ServerOptions:
+    text = read_private(arguments.folder.options_file)
+    return ServerOptions(user=arguments.folder.path.name) if text is None else ServerOptions.from_json(text)
 
 
 def _this_process() -> ServerRecord:
@@ -194,16 +221,17 @@ def serve(arguments: Arguments, lock: int, ready: Callable[[], None]) -> int:
     """Run the server in this process until it ends; returns the exit code."""
     this = _this_process()
     os.environ[LAUNCH_VARIABLE] = this.launch_id
-    text = read_private(arguments.folder.options_file)
-    options = ServerOptions(user=arguments.folder.path.name) if text is None else ServerOptions.from_json(text)
+    options = _options(arguments)
+    group = "" if arguments.port else options.socket_group
     record = replace(
         this,
         user=options.user,
         base_url=options.base_url,
-        scratch=str(make_scratch()),
+        scratch=str(make_scratch(group)),
         secret=secrets.token_urlsafe(32),
         kill_timeout=arguments.kill_timeout,
         max_lifetime=options.max_lifetime,
+        socket_group=group,
     )
 
     def listening(whole: ServerRecord) -> None:

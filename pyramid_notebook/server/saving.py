@@ -19,7 +19,6 @@ from tornado.web import HTTPError
 from ..errors import UnsafePath
 from .collaboration import (
     ROOM_EVENTS,
-    OpenDocument,
     extension,
     missing_names,
     open_rooms,
@@ -27,6 +26,7 @@ from .collaboration import (
     stay,
     stored_model,
 )
+from .open_document import OpenDocument
 from .recovery import Note, Notes, recover
 
 #: Event that tells pages that a document could not be saved, or with an empty reason, that it could at last.

@@ -116,6 +116,6 @@ class ProcessSpawner:
 
 
 def _python() -> str:
-    # inside uWSGI sys.executable may be the uWSGI binary
-    executable = Path(sys.executable)
-    return str(executable.with_name("python") if executable.name.startswith("uwsgi") else executable)
+    if "uwsgi" in sys.modules:  # then sys.executable is uWSGI itself, or a Python outside the virtual environment
+        return str(Path(sys.prefix, "bin", "python"))
+    return sys.executable

@@ -8,7 +8,7 @@ done in one step; the notebook is saved; only then there is an answer.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -143,12 +143,12 @@ class Exchange:
         async with self.opened(found) as notebook:
             base = await self._base(request, notebook)
             live, merged = await self._merge(notebook, base, mine, request)
-            answer, file, base = _news(script, merged, live, is_applied=True)
-            answer = {"notebook": notebook.path, "rule": str(found.rule)} | answer
-            answer["rev"] = await self._keep(merged.ancestor if merged.changes_mine else base, notebook)
+            news, file, agreed = await asyncio.to_thread(_news, script, merged, live, is_applied=True)
+            answer = {"notebook": notebook.path, "rule": str(found.rule)} | news
+            answer["rev"] = await self._keep(merged.ancestor if merged.changes_mine else agreed, notebook)
             if request.take and answer["pull"]:
                 answer["text"] = await asyncio.to_thread(script.updated, file)
-                answer["text_rev"] = await self._keep(base, notebook)
+                answer["text_rev"] = await self._keep(agreed, notebook)
             answer["saved"] = False
             try:
                 await self.save(notebook)
@@ -176,7 +176,7 @@ class Exchange:
                 text, base = await asyncio.to_thread(write, live, script.language, header=header), live
             elif request.rev and not request.force:
                 merged = await asyncio.to_thread(merge, await self._base(request, notebook), mine, live)
-                news, file, base = _news(script, merged, live, is_applied=False)
+                news, file, base = await asyncio.to_thread(_news, script, merged, live, is_applied=False)
                 answer["conflicts"] = news["conflicts"]
                 text = await asyncio.to_thread(script.updated, file)
             else:
@@ -229,25 +229,22 @@ class Exchange:
     ) -> tuple[tuple[Cell, ...], Merge]:
         """Merge a file into its notebook; return the cells that this had, and the merge with them."""
         prefer: Literal["mine", "live"] = "mine" if request.force else "live"
-        path = notebook.path  # the database that it comes from is for this thread only
 
-        def merged(live: tuple[Cell, ...], holding: Collection[str]) -> tuple[Merge, list[Operation]]:
+        def merged(live: tuple[Cell, ...]) -> tuple[Merge, list[Operation]]:
             found = merge(base, mine, live, prefer=prefer, new_id=new_id)
-            if base is None and not request.force:
-                _refuse_loss_of(found, live, holding, path)
             return found, plan(live, found.cells) if found.changes_live else []
 
-        for _ in range(_ATTEMPTS):
+        attempt = 0
+        while True:
+            attempt += 1
+            waits = attempt > _ATTEMPTS  # somebody types, and types: now everybody waits
             live = await notebook.cells()
             version = notebook.version
-            found, operations = await asyncio.to_thread(merged, live, _holding(notebook, live))
-            if not operations or await notebook.apply(operations, version):
+            found, operations = merged(live) if waits else await asyncio.to_thread(merged, live)
+            if base is None and not request.force:
+                _refuse_loss_of(found, live, notebook)
+            if not operations or await notebook.apply(operations, version, at_once=waits):
                 return live, found
-        live = await notebook.cells()  # somebody types, and types: now everybody waits
-        version = notebook.version
-        found, operations = merged(live, _holding(notebook, live))
-        await notebook.apply(operations, version, at_once=True)
-        return live, found
 
 
 def new_id() -> str:
@@ -255,17 +252,13 @@ def new_id() -> str:
     return uuid4().hex[:8]
 
 
-def _holding(notebook: LiveNotebook, live: Sequence[Cell]) -> frozenset[str]:
-    """Return the ids of cells without a text that show something all the same."""
-    return frozenset(cell.id for cell in live if not cell.source.strip() and notebook.shows_something(cell.id))
-
-
-def _refuse_loss_of(found: Merge, live: Sequence[Cell], holding: Collection[str], path: str) -> None:
+def _refuse_loss_of(found: Merge, live: Sequence[Cell], notebook: LiveNotebook) -> None:
     """Raise where a push without a base would undo what nobody knows to be the file's own earlier version."""
     lost = {cell.live for cell in found.cells if cell.changed_live & {Change.SOURCE, Change.TYPE}}
     lost |= set(found.deleted_live)
     cells = [live[place] for place in sorted(place for place in lost if place is not None)]
-    _refuse([cell.source for cell in cells if cell.source.strip() or cell.id in holding], path, "notebook", "the file")
+    texts = [cell.source for cell in cells if cell.source.strip() or notebook.shows_something(cell.id)]
+    _refuse(texts, notebook.path, "notebook", "the file")
 
 
 def _refuse_loss(mine: Sequence[Cell], live: Sequence[Cell], path: str, who: str, other: str) -> None:

@@ -140,14 +140,19 @@ class PushHandler(PostHandler):
 
 
 class ChangeHandler(PostHandler):
-    """``POST sync/pull|pair|clear``: what else reads or changes a notebook's contents."""
+    """``POST sync/pull|pair|clear|focus``: what else reads, changes or shows a notebook's contents."""
 
     @authenticated
     @authorized("write", "contents")  # type: ignore[untyped-decorator]
     async def post(self, verb: str) -> None:
         """Do it, and answer with what was done."""
         sync = self.sync
-        verbs = {"pull": sync.exchange.pull, "pair": sync.pairing.pair, "clear": sync.running.clear}
+        verbs = {
+            "pull": sync.exchange.pull,
+            "pair": sync.pairing.pair,
+            "clear": sync.running.clear,
+            "focus": sync.running.focus,
+        }
         await self.answer(lambda: verbs[verb](self.asked()))
 
 
@@ -161,16 +166,6 @@ class KernelHandler(PostHandler):
         running = self.sync.running
         verbs = {"interrupt": running.interrupt, "restart": running.restart}
         await self.answer(lambda: verbs[verb](self.asked()))
-
-
-class FocusHandler(PostHandler):
-    """``POST sync/focus``: a cell is shown in the pages that have its notebook open."""
-
-    @authenticated
-    @authorized("write", "contents")  # type: ignore[untyped-decorator]
-    async def post(self) -> None:
-        """Answer with the cell."""
-        await self.answer(lambda: self.sync.running.focus(self.asked()))
 
 
 class RunHandler(PostHandler):
@@ -269,9 +264,8 @@ def sync_handlers(sync: EditorSync) -> list[tuple[str, type[SyncHandler], dict[s
     arguments = {"sync": sync}
     return [
         ("sync", PushHandler, arguments),
-        ("sync/(pull|pair|clear)", ChangeHandler, arguments),
+        ("sync/(pull|pair|clear|focus)", ChangeHandler, arguments),
         ("sync/(interrupt|restart)", KernelHandler, arguments),
-        ("sync/focus", FocusHandler, arguments),
         ("sync/run", RunHandler, arguments),
         ("sync/status", StatusHandler, arguments),
     ]

@@ -110,7 +110,9 @@ def match(
             return Match(ranked[0][1], Rule.TAIL, exists=True)
     elif len(ranked) == 1 and is_related(ranked[0][1]):
         return Match(ranked[0][1], Rule.NAME, exists=True)
-    raise NoMatch(file, _candidates(path, known, [notebook for _, notebook in ranked], frozenset(open_notebooks)))
+    likely = [notebook for _, notebook in ranked] or _of_the_name(path, known)
+    candidates = sorted(likely or sorted(known), key=lambda notebook: notebook not in open_notebooks)
+    raise NoMatch(file, candidates[:CANDIDATES], are_likely=bool(likely))
 
 
 def checked_notebook(notebook: str) -> str:
@@ -264,14 +266,8 @@ def _likeness(path: _File, notebook: str) -> _Likeness:
     return _Likeness(equal, equal == len(parts), same_case, identical)
 
 
-def _candidates(
-    path: _File, known: Sequence[str], ranked: Sequence[str], open_notebooks: frozenset[str]
-) -> list[str]:
-    """Return the notebooks of the same name, likeliest first; without one those whose name differs in case, or all."""
+def _of_the_name(path: _File, known: Sequence[str]) -> list[str]:
+    """Return the notebooks that have a file's name but for case."""
     name = _folded(path.parts[-1], ignores_case=True)
-    likely = ranked or [
-        notebook
-        for notebook in known
-        if _folded(PurePosixPath(notebook).name.removesuffix(SUFFIX), ignores_case=True) == name
-    ]
-    return sorted(likely or sorted(known), key=lambda notebook: notebook not in open_notebooks)[:CANDIDATES]
+    stems = ((PurePosixPath(notebook).name.removesuffix(SUFFIX), notebook) for notebook in known)
+    return [notebook for stem, notebook in stems if _folded(stem, ignores_case=True) == name]

@@ -94,8 +94,7 @@ class Pairing:
             folder /= part
             if not await ensure_async(manager.dir_exists(str(folder))):
                 await ensure_async(manager.save({"type": "directory"}, str(folder)))
-        named = merge(None, [cell.cell for cell in script.cells], (), new_id=new_id).cells
-        cells = [_stored(cell.cell) for cell in named] or [_stored(Cell(CellType.CODE, "", new_id()))]
+        cells = await asyncio.to_thread(_cells_of, script)
         metadata = await self._metadata(kernel, script)
         await save_notebook(
             self._app, notebook, {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
@@ -117,6 +116,12 @@ class Pairing:
                 shown = {"name": name, "display_name": spec["display_name"], "language": spec["language"]}
                 return {"kernelspec": shown, "language_info": {"name": spec["language"]}}
         return {"language_info": {"name": language}}  # Jupyter asks for a kernel
+
+
+def _cells_of(script: Script) -> list[dict[str, Any]]:
+    """Return the cells of a notebook that is made of a script."""
+    named = merge(None, [cell.cell for cell in script.cells], (), new_id=new_id).cells
+    return [_stored(cell.cell) for cell in named] or [_stored(Cell(CellType.CODE, "", new_id()))]
 
 
 def _stored(cell: Cell) -> dict[str, Any]:

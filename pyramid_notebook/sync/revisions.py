@@ -39,8 +39,11 @@ def loaded(text: str) -> tuple[Cell, ...]:
         ValueError: the text is something else.
     """
     try:
-        return tuple(Cell(CellType(kind), source, name, metadata) for kind, source, name, metadata in json.loads(text))
-    except (TypeError, RecursionError):
+        rows = json.loads(text)
+        if not isinstance(rows, list):
+            raise TypeError
+        return tuple(Cell(CellType(kind), source, name, metadata) for kind, source, name, metadata in rows)
+    except (TypeError, ValueError, RecursionError):
         raise ValueError("this is no version of a notebook") from None
 
 

@@ -61,18 +61,23 @@ def add_commands(subparsers: Any) -> None:
 
 def _action(actions: Any, name: str, run: Any, text: str) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = actions.add_parser(name, help=text, description=f"{text.capitalize()}.")
-    parser.add_argument("ini", metavar="INI", help="the site's INI file; site.ini#name for a section app:name")
+    add_site(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", help="a value of the section DEFAULT of that file"
-    )
     parser.set_defaults(run=run)
     return parser
 
 
+def add_site(parser: argparse.ArgumentParser) -> None:
+    """Add what tells which site a command is about."""
+    parser.add_argument("ini", metavar="INI", help="the site's INI file; site.ini#name for a section app:name")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="a value of the section DEFAULT of that file"
+    )
+
+
 def _create(options: argparse.Namespace) -> int:
     grants = tuple(map(Grant.parse, options.scope))
-    settings = _settings(options)
+    settings = settings_of(options)
     usual = settings.usual_token_lifetime
     with _store(settings) as store:
         lifetime = usual if options.days is None else options.days * _DAY
@@ -86,7 +91,7 @@ def _create(options: argparse.Namespace) -> int:
 
 
 def _list(options: argparse.Namespace) -> int:
-    with _store(_settings(options)) as store:
+    with _store(settings_of(options)) as store:
         found = store.list_all() if options.user is None else store.list(options.user)
     if options.json:
         _print_json([_described(info) for info in found])
@@ -96,7 +101,7 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _revoke(options: argparse.Namespace) -> int:
-    with _store(_settings(options)) as store:
+    with _store(settings_of(options)) as store:
         if options.all:
             done, unknown = store.revoke_all(options.user), []
         else:
@@ -122,8 +127,11 @@ def _store(settings: Settings) -> Iterator[TokenStore]:
         store.close()
 
 
-def _settings(options: argparse.Namespace) -> Settings:
+def settings_of(options: argparse.Namespace) -> Settings:
     """Return the settings that the site itself would have.
+
+    Args:
+        options: with ``ini`` and ``set``, see :func:`add_site`.
 
     Raises:
         SettingsError: the INI file cannot be read, or a setting in it cannot be used.

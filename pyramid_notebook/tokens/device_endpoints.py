@@ -13,10 +13,10 @@ from typing import Any
 from pyramid.response import Response
 
 from ..door import door_of
-from ..errors import NotebookError, ProtocolError, ScopeError, TokenMissing
+from ..errors import HttpsRequired, NotebookError, ProtocolError, ScopeError, TokenMissing
 from ..names import slug
 from ..scopes import MOST_GRANTS, Scope, format_grants, parse_grants
-from ..security import bearer_of
+from ..security import bearer_of, require_https
 from .device import INTERVAL_SECONDS, LIFETIME_SECONDS, Answer, show_user_code
 from .oauth import LONGEST_FORM, read_form, required
 from .site import devices_of, require_open, store_of
@@ -123,6 +123,10 @@ def revoke_view(request: Any) -> Response:
 
 def metadata_view(request: Any) -> Response:
     """Tell programs where to ask: authorization server metadata (RFC 8414 section 2)."""
+    try:
+        require_https(request)
+    except HttpsRequired as error:
+        return _error_answer(error)
     if request.method not in ("GET", "HEAD"):
         return _error_answer(ProtocolError("invalid_request", "Use GET.", status=405), allow="GET, HEAD")
     response = Response(

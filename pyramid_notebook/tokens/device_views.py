@@ -6,9 +6,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from pyramid.response import Response
-from pyramid.security import NO_PERMISSION_REQUIRED
 
-from ..door import base_url_of, door_of
+from ..door import add_open_route, base_url_of, door_of
 from ..pages import for_people, form_of, guarded, is_reading, page, page_values, typed
 from ..security import require_same_origin
 from . import device_endpoints
@@ -41,9 +40,7 @@ def add_routes(config: Any, prefix: str) -> None:
         ),
         ("notebook_token_revoke", "tokens/revoke", device_endpoints.revoke_view),
     ):
-        config.add_route(route, f"{prefix}/-/{path}")
-        # programs have no session, and the page checks permission and origin itself
-        config.add_view(view, route_name=route, permission=NO_PERMISSION_REQUIRED, require_csrf=False)
+        add_open_route(config, route, f"{prefix}/-/{path}", view)
 
 
 def device_page_view(request: Any) -> Response:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..door import Permits, door_of
 from ..errors import TokensOff, TokenStoreError
+from ..proxy.decisions import forget_decisions
 from ..settings import Settings
 
 if TYPE_CHECKING:
@@ -49,7 +50,9 @@ class _Opening:
         from .database import open_store
 
         try:
-            return open_store(settings)
+            store = open_store(settings)
+            store.on_revocation = forget_decisions
+            return store
         except TokenStoreError:
             self._failed = time.monotonic()
             raise

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import re
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any, cast
 
@@ -45,6 +45,9 @@ class TokenStore:
         engine: the database, with our tables (:func:`pyramid_notebook.tokens.migrations.upgrade`).
         maximum_lifetime: seconds that a token can be valid for at most.
         failures_per_minute: so many requests of an address, or with tokens of one user, may fail in a minute.
+
+    Attributes:
+        on_revocation: called when tokens were revoked by this store.
     """
 
     def __init__(self, engine: Engine, *, maximum_lifetime: int = 31536000, failures_per_minute: int = 30) -> None:
@@ -54,6 +57,7 @@ class TokenStore:
         self._reader = Reader(engine)
         self._by_digest = self._reader.prepared(_BY_DIGEST)
         self._last_use = LastUse(engine)
+        self.on_revocation: Callable[[], None] = lambda: None
 
     def create(
         self, user: str, name: str, grants: Iterable[Grant], lifetime_seconds: float, now: float | None = None
@@ -254,6 +258,7 @@ class TokenStore:
             ids = connection.execute(change.returning(_TABLE.c.id)).scalars().all()
         if ids:
             _LOG.info("Revoked: token %s", ", ".join(ids))
+            self.on_revocation()
         return len(ids)
 
 

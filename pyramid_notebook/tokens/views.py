@@ -10,9 +10,8 @@ from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
 from pyramid.response import Response
-from pyramid.security import NO_PERMISSION_REQUIRED
 
-from ..door import base_url_of, door_of
+from ..door import add_open_route, base_url_of, door_of
 from ..errors import BadForm, TokenNotMade, TokensOff
 from ..pages import for_people, form_of, guarded, is_reading, page, page_values, typed
 from ..security import require_same_origin
@@ -33,11 +32,7 @@ def add_routes(config: Any, prefix: str) -> None:
         config: the configurator.
         prefix: URL path under which notebooks live, without a slash at its end.
     """
-    config.add_route("notebook_tokens", f"{prefix}/-/tokens")
-    # the view asks for the permission itself, and checks the origin instead of a CSRF token
-    config.add_view(
-        tokens_page_view, route_name="notebook_tokens", permission=NO_PERMISSION_REQUIRED, require_csrf=False
-    )
+    add_open_route(config, "notebook_tokens", f"{prefix}/-/tokens", tokens_page_view)
 
 
 def tokens_page_view(request: Any) -> Response:

@@ -50,7 +50,7 @@ class Owner:
         return f"session={self.session.cookies.get('session')}"
 
 
-def _owner(demo: Site, name: str) -> Owner:
+def launched(demo: Site, name: str) -> Owner:
     session = demo.session(name)
     opened = session.post(f"{demo.url}/notebook/-/open", headers=STREAM, timeout=60)
     assert '"location"' in opened.text, opened.text
@@ -62,12 +62,12 @@ def _owner(demo: Site, name: str) -> Owner:
 @pytest.fixture(scope="session")
 def owner(demo: Site) -> Iterator[Owner]:
     """Whose notebooks are attacked."""
-    yield _owner(demo, "admin")
+    yield launched(demo, "admin")
     demo.manager.stop("admin")
 
 
 @pytest.fixture(scope="session")
 def neighbour(demo: Site) -> Iterator[Owner]:
     """Who attacks them, with a notebook of their own."""
-    yield _owner(demo, "user2")
+    yield launched(demo, "user2")
     demo.manager.stop("user2")

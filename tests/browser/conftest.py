@@ -58,6 +58,9 @@ def nothing_left(site: Site) -> Iterator[None]:
 def _forgetful(browser: Any) -> Any:
     # pytest-splinter's call of cookies.delete() deletes none with this splinter
     browser.driver.execute_cdp_cmd("Network.clearBrowserCookies", {})
+    # a page of an earlier test may still ask its site, which is gone, and what it says of that is not this test's
+    browser.driver.get("about:blank")
+    browser.driver.get_log("browser")
     return browser
 
 

@@ -33,7 +33,9 @@ def kernels(user: Visitor) -> list[psutil.Process]:
 def test_a_page_of_a_killed_user_server_is_an_offer_to_start_it(user: Visitor, written: str) -> None:
     address = user.path
     user.visit("/")
-    os.kill(user.record.pid, signal.SIGKILL)
+    killed = psutil.Process(user.record.pid)
+    killed.kill()
+    killed.wait(20)  # as long as it ends, it is one that does not answer
     user.visit(address)
     assert user.status == 502
     assert user.see(".pnb-message") == "Your notebook server is not running."

@@ -182,17 +182,24 @@ def by(module: str, test: str) -> Check:
 
 EDITOR_TUTORIAL = "docs/editor-tutorial.md"
 OWN = "docs/how-to/own-views.md"
+CALL = "docs/how-to/call.md"
 CONTEXTS = "docs/how-to/contexts.md"
 DEPLOYMENT = "docs/how-to/deployment.md"
+FROM_A_SITE = "docs/how-to/functions-from-a-site.md"
+FUNCTIONS_TUTORIAL = "docs/functions-tutorial.md"
+HOSTS = "docs/how-to/hosts.md"
 LOOK = "docs/how-to/look.md"
+NGINX = "docs/how-to/nginx.md"
 OPERATIONS = "docs/how-to/operations.md"
 PROGRAMS = "docs/how-to/programs.md"
 SYNC = "docs/how-to/editor-sync.md"
 SYNC_REFERENCE = "docs/reference/sync.md"
+FUNCTIONS_REFERENCE = "docs/reference/functions.md"
 TOKENS = "docs/how-to/tokens.md"
 
 TUTORIAL_TEST = by("test_tutorial", "test_following_the_tutorial_leads_to_a_notebook_that_knows_the_order")
 INSTALL_TEST = by("test_tutorial", "test_what_the_tutorial_installs_is_all_that_it_needs")
+NGINX_TEST = by("test_nginx", "test_the_command_prints_the_configuration_of_the_page_and_nginx_understands_it")
 OWN_VIEWS_TEST = by("test_tutorial", "test_views_written_by_hand_do_all_that_ready_made_ones_do")
 COMMANDS_TEST = by("test_operations", "test_the_commands_do_what_the_page_says")
 SCRIPT_TEST = by("test_operations", "test_the_script_shows_all_servers")
@@ -208,12 +215,32 @@ REQUESTS_TEST = by("test_programs", "test_the_python_program_lists_the_notebooks
 POLICY_TEST = by("test_programs", "test_the_policy_of_the_page_lets_in_whom_it_should")
 CONTEXT_TEST = by("test_programs", "test_a_server_that_a_program_starts_knows_whose_it_is")
 SIGN_OUT_TEST = by("test_programs", "test_the_sign_out_of_the_page_ends_what_the_session_has_open")
+README_CALL_TEST = by("test_functions", "test_the_line_of_the_readme_calls_a_notebook")
 SIGN_OUT_LINE_TEST = by("test_programs", "test_a_site_can_say_itself_that_somebody_signed_out")
+
+MODELS_TEST = by("test_functions_tutorial", "test_programs_of_the_page_print_what_it_says")
+MODEL_CURL_TEST = by("test_functions_tutorial", "test_curl_gets_what_the_page_shows")
+MODEL_INSTALL_TEST = by("test_functions_tutorial", "test_what_the_page_installs_is_what_the_tests_have")
+MODEL_SITE_TEST = by(
+    "test_functions_tutorial",
+    "test_a_view_of_the_site_shows_what_the_notebook_returns_and_its_route_publishes_it",
+)
+VIEW_TEST = by("test_functions_tutorial", "test_a_change_in_the_form_of_the_view_calls_the_model")
+
+CHANNEL_TEST = by("test_channel", "test_every_example_is_run_by_the_tests_in_browsers")
 
 #: How pages are proven that are followed as a whole; whoever follows them knows what to do with each block, or fails.
 FOLLOWED: dict[str, Check] = {
+    "docs/how-to/channel.md": CHANNEL_TEST,
+    "docs/how-to/from-jchannel.md": CHANNEL_TEST,
+    CALL: by("test_call", "test_all_commands_of_the_page_print_what_it_shows"),
     EDITOR_TUTORIAL: by("test_editor_tutorial", "test_the_tutorial_can_be_followed_to_its_end"),
+    FROM_A_SITE: by("test_call", "test_a_site_publishes_a_notebook_and_calls_it_from_a_view"),
     SYNC: by("test_sync", "test_all_commands_of_the_guide_do_and_print_what_it_says"),
+    "docs/how-to/web-servers.md": by(
+        "test_web_servers", "test_a_notebook_opens_and_calculates_on_each_web_server"
+    ),
+    FUNCTIONS_REFERENCE: by("test_functions", "test_all_examples_get_the_answers_that_the_page_shows"),
     SYNC_REFERENCE: by("test_sync", "test_all_examples_of_the_reference_get_the_answers_that_it_shows"),
 }
 
@@ -223,6 +250,16 @@ CHECKS: dict[tuple[str, str], Check] = {
     ("README.md", "make demo"): make_knows,
     ("README.md", 'config.include("pyramid_notebook")           # in your main'): python_runs,
     ("README.md", "[app:main]"): ini_loads,
+    ("README.md", "curl -H @$HOME/.notebook-header \"https://example.com/noteboo"): README_CALL_TEST,
+    ("README.md", "from pyramid_notebook.channel import open_channel"): CHANNEL_TEST,
+    (FUNCTIONS_TUTORIAL, "pip install vega_datasets pandas matplotlib ipywidgets"): MODEL_INSTALL_TEST,
+    (FUNCTIONS_TUTORIAL, "pip install voila"): MODEL_INSTALL_TEST,
+    (FUNCTIONS_TUTORIAL, "from pyramid_notebook import PythonModel"): MODELS_TEST,
+    (FUNCTIONS_TUTORIAL, "from pyramid_notebook import KernelModel"): MODELS_TEST,
+    (FUNCTIONS_TUTORIAL, "from ipywidgets import Dropdown, IntSlider, Output, VBox"): VIEW_TEST,
+    (FUNCTIONS_TUTORIAL, "curl -H @$HOME/.notebook-header \"https://example.com/noteboo"): MODEL_CURL_TEST,
+    (FUNCTIONS_TUTORIAL, "{"): MODEL_CURL_TEST,
+    (FUNCTIONS_TUTORIAL, "from pyramid.response import Response"): MODEL_SITE_TEST,
     ("docs/architecture.md", " browser ── session cookie ──▶ site (Pyramid)"): picture,
     ("docs/architecture.md", "notebook_folder/                 0700"): picture,
     ("docs/benchmarks.md", ".venv/bin/python -m benchmarks.open_shell --rounds 5"): options_are_known,
@@ -237,6 +274,11 @@ CHECKS: dict[tuple[str, str], Check] = {
     (DEPLOYMENT, "[server:main]"): ini_loads,
     (DEPLOYMENT, "server {"): proxy_tells_what_is_trusted,
     (DEPLOYMENT, "[Service]"): unit_keeps_servers,
+    (NGINX, "[app:main]"): ini_loads,
+    (NGINX, "pyramid-notebook nginx-config production.ini --server-name s"): NGINX_TEST,
+    (NGINX, "# Made by pyramid-notebook nginx-config. Make it anew when t"): NGINX_TEST,
+    (HOSTS, "[app:main]"): ini_loads,
+    (HOSTS, "[server:main]"): ini_loads,
     (LOOK, "<!doctype html>"): layout_takes_content,
     (LOOK, "[app:main]"): ini_loads,
     (LOOK, "main .pnb-button { background: #2457a6; border-radius: 0; }"): rules_win,
@@ -249,7 +291,16 @@ CHECKS: dict[tuple[str, str], Check] = {
     (OWN, "[app:main]"): OWN_VIEWS_TEST,
     ("docs/benchmarks.md", ".venv/bin/python -m benchmarks.tokens"): options_are_known,
     ("docs/benchmarks.md", ".venv/bin/python -m benchmarks.sync"): options_are_known,
+    ("docs/benchmarks.md", ".venv/bin/python -m benchmarks.channel --write docs/benchmar"): options_are_known,
+    ("docs/benchmarks.md", ".venv/bin/python -m benchmarks.channel_faults --write docs/b"): options_are_known,
     ("docs/benchmarks.md", ".venv/bin/python -m benchmarks.merge"): options_are_known,
+    ("docs/benchmarks.md", ".venv/bin/python -m benchmarks.proxy --write docs/benchmarks"): options_are_known,
+    ("docs/benchmarks.md", ".venv/bin/python -m benchmarks.kernel --write docs/benchmark"): options_are_known,
+    ("docs/benchmarks.md", ".venv/bin/python -m benchmarks.page_load --write docs/benchm"): options_are_known,
+    ("docs/benchmarks.md", ".venv/bin/python -m benchmarks.door_cost --write docs/benchm"): options_are_known,
+    ("docs/benchmarks.md", ".venv/bin/python -m benchmarks.endurance"): options_are_known,
+    ("docs/benchmarks.md", ".venv/bin/python -m benchmarks.functions --write docs/benchm"): options_are_known,
+    ("docs/benchmarks.md", ".venv/bin/python -m benchmarks.function_faults --write docs/"): options_are_known,
     (OPERATIONS, "pyramid-notebook token create production.ini alice --name \"n"): TOKEN_COMMANDS_TEST,
     (OPERATIONS, "id                user   name          scopes  expires"): TOKEN_COMMANDS_TEST,
     (OPERATIONS, "pyramid-notebook token revoke production.ini alice 93f5e0f0c"): TOKEN_COMMANDS_TEST,

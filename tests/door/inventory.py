@@ -24,6 +24,8 @@ class Who(StrEnum):
 
     ANYBODY = "anybody"
     USER = "a signed-in user with the permission, by session"
+    ADMIN = "a signed-in user with the permission for admins, by session"
+    NOBODY = "nobody, in a plain site; see test_alternative.py, and tests/proxy/test_nginx.py"
     TOKEN = "whoever sends a valid token, about that token only"
     BELOW = "whoever may at the address below it: see HANDLERS, ACTIONS and PLANNED"
 
@@ -69,6 +71,11 @@ class Route:
     who: Who
     form: str = ""
     status: int = 200
+
+    @property
+    def example(self) -> str:
+        """An address that it answers."""
+        return self.pattern.replace("{probe}", "selftest.js")
 
     @property
     def first(self) -> str:
@@ -126,10 +133,16 @@ ROUTES = (
         *("GET HEAD", Who.ANYBODY),
     ),
     Route("notebook_token_revoke", f"{PREFIX}/-/tokens/revoke", "POST", Who.TOKEN),
+    Route("notebook_selftest", f"{PREFIX}/-/selftest", "GET HEAD", Who.ADMIN),
+    Route("notebook_selftest_probe", f"{PREFIX}/-/selftest/{{probe}}", "GET HEAD", Who.ADMIN),
+    Route("notebook_hand_over", f"{PREFIX}/-/hand-over", "GET", Who.NOBODY),
+    Route("notebook_enter", f"{PREFIX}/-/enter", "GET", Who.NOBODY),
+    Route("notebook_nginx", f"{PREFIX}/-/auth", _ANY, Who.NOBODY),
     Route("notebook_proxy", f"{PREFIX}/{{user}}/*remainder", _ANY, Who.BELOW),
 )
-#: Views without a route, by their module: what answers addresses that Pyramid cannot decode.
-OTHER_VIEWS = ("a view of pyramid_notebook.door",)
+#: Views without a route, by their module: what answers addresses that Pyramid cannot
+#: decode, and those that the notebooks' own host has not.
+OTHER_VIEWS = ("a view of pyramid_notebook.door", "a view of pyramid_notebook.handover.views")
 
 ACTIONS = (
     Action("GET", "-/launch.js", Needs.SHELL),
@@ -146,24 +159,44 @@ PROGRAMS = {"sync": Needs.SYNC, "restified": Needs.RUN, "rpc": Needs.CONSOLE, "c
 
 #: Addresses that the design gives to features to come; until then nothing but Jupyter's own 404 answers there.
 PLANNED = (
-    Handler("restified/(.*)", "", Needs.RUN, "restified/reports/a.ipynb"),
     Handler("rpc", "", Needs.CONSOLE, "rpc"),
     Handler("rpc", "", Needs.CONSOLE, "rpc", Kind.WEBSOCKET),
-    Handler("channel/(.*)", "", Needs.SESSION, "channel/k1/socket", Kind.WEBSOCKET),
 )
 
 _OURS = (
     Handler("-/status", "StatusHandler", Needs.NOBODY, "-/status"),
     Handler("-/context", "ContextHandler", Needs.NOBODY, "-/context"),
     Handler("-/save", "SaveHandler", Needs.NOBODY, "-/save"),
+    Handler("-/leases", "LeasesHandler", Needs.NOBODY, "-/leases"),
 )
 _SYNC = (
     Handler("sync", "PushHandler", Needs.SYNC, "sync"),
-    Handler("sync/(pull|pair|clear)", "ChangeHandler", Needs.SYNC, "sync/pull"),
+    Handler("sync/(pull|pair|clear|focus)", "ChangeHandler", Needs.SYNC, "sync/pull"),
     Handler("sync/(interrupt|restart)", "KernelHandler", Needs.SYNC, "sync/restart"),
-    Handler("sync/focus", "FocusHandler", Needs.SYNC, "sync/focus"),
     Handler("sync/run", "RunHandler", Needs.SYNC, "sync/run"),
     Handler("sync/status", "StatusHandler", Needs.SYNC, "sync/status"),
+)
+_RUN = r"restified/(.+?\.ipynb)/-/runs"
+_FUNCTIONS = (
+    Handler(r"restified/-/([\w.]*)", "OverviewHandler", Needs.RUN, "restified/-/openapi.json"),
+    Handler(_RUN, "RunsHandler", Needs.RUN, "restified/a.ipynb/-/runs"),
+    Handler(rf"{_RUN}/([\w-]{{1,64}})", "RunHandler", Needs.RUN, "restified/a.ipynb/-/runs/x"),
+    Handler(rf"{_RUN}/([\w-]{{1,64}})/result", "ResultHandler", Needs.RUN, "restified/a.ipynb/-/runs/x/result"),
+    Handler(rf"{_RUN}/([\w-]{{1,64}})/events", "EventsHandler", Needs.RUN, "restified/a.ipynb/-/runs/x/events"),
+    Handler(
+        r"restified/((?!-/)(?:(?!\.ipynb/-/).)+)", "CallHandler", Needs.RUN, "restified/reports/a.ipynb"
+    ),
+)
+_CHANNEL = (
+    Handler(
+        *(r"channel/static/([0-9a-f]{1,64})/([a-z]+\.js)", "ScriptHandler", Needs.SESSION),
+        "channel/static/0/channel.js",
+    ),
+    Handler("channel/([0-9a-f-]{1,64})/socket", "SocketHandler", Needs.SESSION, f"channel/{_ID}/socket"),
+    Handler(
+        *(r"channel/([0-9a-f-]{1,64})/streams/([A-Za-z0-9_-]{1,64})", "StreamHandler", Needs.SESSION),
+        f"channel/{_ID}/streams/x",
+    ),
 )
 _PAGES = (
     Handler("?", "RedirectWithParams", Needs.SHELL, "", Kind.OPEN),
@@ -270,7 +303,8 @@ _LAB_ONLY = (
     Handler("static/lab/(.*)", "FileFindHandler", Needs.SHELL, "static/lab/none.js", Kind.OPEN),
 )
 _NOTEBOOK = (
-    *(*_OURS, *_SYNC, *_PAGES, *_SETTINGS, *_STATIC, *_FILES, *_KERNELS, *_TERMINALS, *_COLLABORATION, *_SERVER),
+    *(*_OURS, *_SYNC, *_FUNCTIONS, *_CHANNEL, *_PAGES, *_SETTINGS, *_STATIC, *_FILES, *_KERNELS, *_TERMINALS),
+    *(*_COLLABORATION, *_SERVER),
 )
 #: What a user server has, for each value of the setting ``ui``.
 HANDLERS = {"notebook": _NOTEBOOK, "lab": (*_NOTEBOOK, *_LAB_ONLY)}

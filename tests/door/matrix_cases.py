@@ -154,7 +154,7 @@ def _aims(whose: str) -> st.SearchStrategy[_Aim]:
     """Return what may be asked about the notebooks of a user."""
     in_order = [
         *(_Aim(path_of(action.below, whose), action.method) for action in ACTIONS),
-        *(_Aim(route.pattern, route.first, route.form) for route in _at_routes),
+        *(_Aim(route.example, route.first, route.form) for route in _at_routes),
     ]
     targets = st.one_of(
         *[_below.map(lambda below: f"{PREFIX}/{whose}/{below}")] * 4,

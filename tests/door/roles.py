@@ -11,7 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from pyramid.security import Denied
+from pyramid.security import Allowed, Denied
 
 from pyramid_notebook.scopes import parse_grants
 from tests.proxy.upstreams import ScriptedUpstream
@@ -20,6 +20,8 @@ from .sites import Policy, RecordingServer, SmallSite, Token, answer_all, record
 
 #: Who has the permission; the others are ``guest``, who has not, and ``carol``, whom the site has disabled.
 PERMITTED = ("alice", "bob")
+#: Who looks after the notebooks of others, and has none.
+ADMIN = "root"
 _WITH_SERVERS = ("alice", "bob", "guest", "carol")
 _OF_THE_DOOR = re.compile(r"(?:POST /notebook/[a-z]+/-/(?:context|save)|GET /notebook/[a-z]+/-/status)")
 
@@ -28,6 +30,8 @@ class Roles(Policy):
     """Denies the permission to ``guest``; grants it to strangers too, so that only the door keeps them out."""
 
     def permits(self, request: Any, context: object, permission: str) -> Any:
+        if permission == "notebook_admin":
+            return (Allowed if self.identity(request) == ADMIN else Denied)("to the admin")
         if self.identity(request) == "guest":
             return Denied("to guests")
         return super().permits(request, context, permission)

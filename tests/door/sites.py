@@ -167,9 +167,8 @@ class SmallSite:
 def served(application: Any) -> Iterator[int]:
     """Serve an application with six threads of this process; yields the port."""
     sockets: dict[int, Any] = {}
-    server = waitress.create_server(
-        application, map=sockets, host="127.0.0.1", port=0, threads=6, asyncore_use_poll=True
-    )
+    options = {"threads": 6, "asyncore_use_poll": True, "clear_untrusted_proxy_headers": False}
+    server = waitress.create_server(application, map=sockets, host="127.0.0.1", port=0, **options)
     ended = threading.Event()
 
     def run() -> None:
@@ -301,3 +300,16 @@ def record_of(manager: NotebookManager, user: str) -> ServerRecord:
     record = manager.find(user)
     assert record
     return record
+
+
+def ends(connection, seconds=5):
+    """Wait for the end of a connection, and tell whether it came in time."""
+    connection.settimeout(seconds)
+    try:
+        while connection.recv(65536):
+            pass
+    except ConnectionError:
+        pass
+    except TimeoutError:
+        return False
+    return True

@@ -31,13 +31,13 @@ from .inventory import (
     Who,
     path_of,
 )
-from .roles import Crowd, crowded_site
+from .roles import ADMIN, Crowd, crowded_site
 from .sites import HANDSHAKE, Answer, ask
 from .user_server_handlers import BASE, Found, handlers_of
 
 TABLE = "tests/door/inventory.py"
 EVERY = [*HANDLERS["lab"], *PLANNED]
-PLAIN_ROUTES = [route for route in ROUTES if route.who is not Who.BELOW]
+PLAIN_ROUTES = [route for route in ROUTES if route.who not in (Who.BELOW, Who.NOBODY)]
 SCOPES = ("sync", "run", "console", "shell")
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 Differences = list[str]
@@ -130,7 +130,7 @@ def test_a_route_or_a_view_that_nobody_has_thought_of_is_found(folder):
 def test_every_address_of_the_door_leads_to_its_own_route(folder):
     mapper = configured(folder, include).getUtility(IRoutesMapper)
     for route in ROUTES:
-        address = path_of("tree", "alice") if route.who is Who.BELOW else route.pattern
+        address = path_of("tree", "alice") if route.who is Who.BELOW else route.example
         assert mapper(Request.blank(address, method=route.first))["route"].name == route.name
 
 
@@ -210,7 +210,7 @@ class Visit:
 
 
 def session(crowd: Crowd, name: str) -> dict[str, str]:
-    return {"X-User": name, "Origin": crowd.site.url}
+    return {"X-User": name, "Origin": crowd.site.url, "Sec-Fetch-Site": "same-origin"}
 
 
 def visit(crowd: Crowd, path: str, fields: dict[str, str], methods: Iterable[str] = METHODS) -> Visit:
@@ -305,10 +305,12 @@ def test_nobody_passes_at_a_route_but_whom_the_table_names(crowd, route):
     visitors = [{"Origin": crowd.site.url}, nobody, guest, disabled]
     if route.who is Who.USER:
         visitors += [program, program | session(crowd, "alice")]
+    elif route.who is Who.ADMIN:
+        visitors += [program, session(crowd, "alice"), program | session(crowd, ADMIN)]
     else:
         visitors += [session(crowd, "alice"), {"Authorization": "Bearer "}, {"Authorization": f"Bearer pnb_{'a' * 43}"}]
     for fields in visitors:
-        assert visit(crowd, route.pattern, fields).let_in == []
+        assert visit(crowd, route.example, fields).let_in == []
     assert crowd.reached == {}
     assert crowd.site.manager.find("alice")
 
@@ -318,11 +320,16 @@ def test_whom_the_table_names_passes_at_a_route_with_its_methods_and_no_others(c
     for method in METHODS:
         crowd.start_over()
         token = crowd.token("guest", ["sync"])
-        by_who = {Who.ANYBODY: {}, Who.USER: session(crowd, "alice"), Who.TOKEN: token.fields}
+        by_who = {
+            Who.ANYBODY: {},
+            Who.USER: session(crowd, "alice"),
+            Who.ADMIN: session(crowd, ADMIN),
+            Who.TOKEN: token.fields,
+        }
         first = method == route.first
         form = route.form.encode() if first else b""
         fields = by_who[route.who] | (FORM if form else {})
-        answer = ask(crowd.site.port, method, route.pattern, fields, form or None)
+        answer = ask(crowd.site.port, method, route.example, fields, form or None)
         if first:
             assert answer.status == route.status, answer.text
         elif not route.takes(method):

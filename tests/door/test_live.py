@@ -13,7 +13,7 @@ import pytest
 
 from pyramid_notebook.proxy import passages
 
-from .sites import HANDSHAKE, Policy, recording_server, small_site
+from .sites import HANDSHAKE, Policy, ends, recording_server, small_site
 
 #: What the issue promises.
 SECONDS = 5
@@ -76,15 +76,7 @@ class Open:
 
     def ends(self):
         """Wait for the end as long as it may take."""
-        self.socket.settimeout(SECONDS)
-        try:
-            while self.socket.recv(65536):
-                pass
-        except ConnectionError:
-            pass
-        except TimeoutError:
-            return False
-        return True
+        return ends(self.socket, SECONDS)
 
 
 def until(condition):

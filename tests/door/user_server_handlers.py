@@ -103,7 +103,9 @@ def main(place: str, ui: str, *paths: str) -> None:
 
     def ready(_record: ServerRecord) -> None:
         app = NotebookServerApp.instance()
-        told["handlers"] = [asdict(_found(rule)) for rule in _rules(app.web_app.default_router)]
+        found = [asdict(_found(rule)) for rule in _rules(app.web_app.default_router)]
+        # Voilà's are there only where it is installed; they need the shell, as everything that has no row of its own
+        told["handlers"] = [one for one in found if not one["pattern"].startswith(f"{BASE}voila")]
         told["answers"] = {path: _answering(app.web_app, path) for path in paths}
         app.stop()
 

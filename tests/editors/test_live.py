@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ import pytest
 from pyramid_notebook.scopes import Grant, Scope
 from pyramid_notebook.settings import Settings
 from pyramid_notebook.tokens.database import open_store
-from tests.running import Site, demo_site, wait_until
+from tests.running import COMMAND, Site, demo_site, wait_until
 
 from .test_emacs import LIBRARY
 from .test_emacs import PRELUDE as EMACS_PRELUDE
@@ -24,6 +25,7 @@ from .test_vim import EDITORS, PLUGIN
 from .test_vim import PRELUDE as VIM_PRELUDE
 
 USER = "admin"
+_NUMBERS = count()
 CELLS = "# %%\nfirst = 1\n\n# %%\nprint('the output of', first)\n"
 
 
@@ -97,7 +99,7 @@ class Laptop:
 
 @pytest.fixture
 def laptop(tmp_path: Path, site: Site, token: str) -> Laptop:
-    folder = tmp_path / f"work-{tmp_path.name}".replace("_", "-").replace("[", "-").replace("]", "")
+    folder = tmp_path / f"work-{next(_NUMBERS)}"  # notebooks are named after it, and all are of one user
     folder.mkdir()
     return Laptop(folder, site, token)
 
@@ -149,7 +151,7 @@ def test_the_client_brings_what_others_did_and_tells_conflicts(laptop: Laptop) -
 def test_a_watch_pushes_what_is_saved_and_brings_what_others_did(laptop: Laptop) -> None:
     laptop.pair()
     with subprocess.Popen(
-        ["pyramid-notebook", "watch", "--two-way", str(laptop.file)],
+        [sys.executable, "-c", COMMAND, "watch", "--two-way", str(laptop.file)],
         env=laptop.environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

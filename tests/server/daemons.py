@@ -108,7 +108,7 @@ class Daemon:
         return list(json.loads((self.folder.work / path).read_text())["cells"])
 
     @contextmanager
-    def websocket(self, path: str) -> Iterator[websocket.WebSocket]:
+    def websocket(self, path: str, **options: Any) -> Iterator[websocket.WebSocket]:
         connection = websocket.WebSocket()
         connection.settimeout(_PATIENCE)
         connection.connect(
@@ -116,6 +116,7 @@ class Daemon:
             socket=dial(self.record, _PATIENCE),
             header={SECRET_HEADER: self.record.secret},
             suppress_origin=True,
+            **options,
         )
         try:
             yield connection

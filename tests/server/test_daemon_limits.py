@@ -21,7 +21,7 @@ from .daemons import Daemon, daemon_in
 
 NOBODY = 65534
 #: How often a daemon is killed with a kernel and what that started; a round takes about a second.
-KILLED_ROUNDS = 50
+KILLED_ROUNDS = 10
 
 SPAWN = """
 import subprocess

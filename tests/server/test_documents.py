@@ -70,7 +70,7 @@ def test_stop_saves_what_was_typed(daemon: Daemon) -> None:
 
 def test_the_dead_man_switch_saves_what_was_typed(folder: Path) -> None:
     with daemon_in(folder / "alice") as daemon:
-        daemon.configure(max_lifetime=2)
+        daemon.configure(max_lifetime=5)
         daemon.start()
         record = daemon.record
         path = daemon.open_context(startup="x = 1")

@@ -40,13 +40,13 @@ def includeme(config: Configurator) -> None:
 
 def show_login(request: Request) -> dict[str, Any]:
     """Show the form."""
-    return {"name": "", "next": own_address(request.GET.get("next", "")), "failed": False}
+    return {"name": "", "next": own_address(request.GET.get("next", ""), request.route_path("home")), "failed": False}
 
 
 def log_in(request: Request) -> Response | dict[str, Any]:
     """Check name and password, and go to where the user wanted to go."""
     name = request.POST.get("name", "").strip()
-    target = own_address(request.POST.get("next", ""))
+    target = own_address(request.POST.get("next", ""), request.route_path("home"))
     if not check_password(request.dbsession, name, request.POST.get("password", "")):
         request.response.status = 401
         return {"name": name, "next": target, "failed": True}
@@ -69,13 +69,16 @@ def show_account(request: Request) -> dict[str, Any]:
 def return_address(request: Request) -> str:
     """Return where signing in should lead back to: this page, where it is one."""
     route = request.matched_route
-    return request.path_qs if request.method == "GET" and route and route.name != "login" else "/"
+    home: str = request.route_path("home")
+    is_page = request.method == "GET" and route and route.name != "login"
+    return request.path_qs if is_page else home
 
 
-def own_address(text: str) -> str:
-    """Return an address of this site as it was given, and ``/`` for everything else.
+def own_address(text: str, home: str = "/") -> str:
+    """Return an address of this site as it was given, and its home for everything else.
 
     Args:
         text: path and query as a stranger may have written them into ``next=``.
+        home: where the site begins.
     """
-    return text if _OWN_ADDRESS.fullmatch(text) else "/"
+    return text if _OWN_ADDRESS.fullmatch(text) else home

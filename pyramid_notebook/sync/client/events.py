@@ -30,6 +30,9 @@ class EventReader:
 
     Args:
         most: bytes that one event may have.
+
+    Attributes:
+        last_id: of the last event that had one, for ``Last-Event-ID``.
     """
 
     def __init__(self, *, most: int = LONGEST_EVENT) -> None:
@@ -39,6 +42,7 @@ class EventReader:
         self._ended_with_return = False
         self._is_first_line = True
         self._name = ""
+        self._id = self.last_id = ""
         self._data: list[str] = []
 
     def feed(self, chunk: bytes) -> list[Event]:
@@ -85,10 +89,12 @@ class EventReader:
             self._name = text
         elif name == b"data":
             self._data.append(text)
+        elif name == b"id" and "\0" not in text:
+            self._id = text
         return None
 
     def _dispatch(self) -> Event | None:
         event = Event(self._name or "message", "\n".join(self._data)) if self._data else None
-        self._name, self._size = "", 0
+        self._name, self._size, self.last_id = "", 0, self._id
         self._data.clear()
         return event

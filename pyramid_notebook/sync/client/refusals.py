@@ -38,7 +38,9 @@ class Refusal(SiteError):
         return self.status in (429, 502, 503, 504)
 
 
-def refusal(site: Site, url: str, status: int, answer: Mapping[str, Any], *, location: str = "") -> Refusal:
+def refusal(
+    site: Site, url: str, status: int, answer: Mapping[str, Any], *, location: str = "", scope: str = "sync"
+) -> Refusal:
     """Return what a site's answer means.
 
     Args:
@@ -47,13 +49,14 @@ def refusal(site: Site, url: str, status: int, answer: Mapping[str, Any], *, loc
         status: HTTP status, which is no success.
         answer: its JSON object, or an empty one.
         location: where it sends us, if it does.
+        scope: what a token needs there.
     """
     told = answer.get("message") or answer.get("error_description")
     problem = _told(site, told) if isinstance(told, str) else ""
     if status == 401:
         text = f"{site.token_name} is not valid: {problem or 'the site does not say why.'} {site.sign_in()}"
     elif status == 403:
-        advice = site.sign_in(scope="sync") if answer.get("error") == "insufficient_scope" else ""
+        advice = site.sign_in(scope=scope) if answer.get("error") == "insufficient_scope" else ""
         text = f"{site.token_name} does not let this pass: {problem or 'the site does not say why.'} {advice}"
     elif 300 <= status < 400:
         text = f"{url} sends on to {_told(site, location)}, which is not followed. Use the address of the notebooks."

@@ -60,7 +60,14 @@ class Session:
         self._memory = Memory(place.site.notebooks, path) if path else None
         self._lock = ExitStack()
         self._is_held = False
-        self.known = self._remembered()
+        self._known: Known | None = None
+
+    @property
+    def known(self) -> Known:
+        """What is remembered of the file; read when it is asked for first."""
+        if self._known is None:
+            self._known = self._remembered()
+        return self._known
 
     @contextmanager
     def held(self, *, anew: bool = True, appears: bool = False) -> Iterator[None]:
@@ -82,7 +89,7 @@ class Session:
                     self.source = read_newest(self.source)
                 elif appears and not self.source and signature(self.path):
                     self.source = read(self.path)
-                self.known = self._remembered()
+                self._known = None  # others may have written it
             yield
         finally:
             if is_outermost:
@@ -172,7 +179,7 @@ class Session:
         return Known(notebook=text_of(answer, "notebook"), rev=text_of(answer, "rev"), hints=self._hints())
 
     def _keep(self, known: Known) -> None:
-        before, self.known = self.known, known
+        before, self._known = self.known, known
         if self._memory is None or known == before:
             return
         try:
@@ -225,9 +232,9 @@ class Session:
     def _forgets(self, refusal: Refusal) -> bool:
         known = self.known
         if refusal.reason == "notebook" and refusal.status == 404 and known.notebook and not self._notebook:
-            self.known = NOTHING
+            self._known = NOTHING
             if self._memory:
                 self._memory.forget()
         elif refusal.reason == "unknown-rev" and known.rev:
-            self.known = Known(notebook=known.notebook, hints=known.hints)
+            self._known = Known(notebook=known.notebook, hints=known.hints)
         return self.known != known

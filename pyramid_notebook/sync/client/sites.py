@@ -89,6 +89,30 @@ def choose(file: str, chosen: str, environment: Mapping[str, str]) -> Place:
     return Place(site, file, {})
 
 
+def site_at(address: str, environment: Mapping[str, str]) -> Site:
+    """Return the site that an address within a user's notebooks belongs to.
+
+    Args:
+        address: see :func:`pyramid_notebook.site_client.site_address`.
+        environment: the variables of this process.
+
+    Raises:
+        SiteError: the user is not signed in there, so that no token may go there.
+        SettingsError: a variable holds what cannot be used.
+        UnsafePath, CredentialsUnreadable: the credentials cannot be used.
+    """
+    own, token = environment.get(URL_VARIABLE, "").strip(), environment.get(TOKEN_VARIABLE, "").strip()
+    if token:
+        site = _of_environment(own, token)
+        if address.startswith(site.notebooks):
+            return site
+    for credential in CredentialFile().read().values():
+        if credential.notebooks and address.startswith(f"{credential.notebooks.rstrip('/')}/"):
+            return _of_credential(credential)
+    origin = "/".join(address.split("/")[:3])
+    raise SiteError(f"You are not signed in to the notebooks of {address}. Sign in: pyramid-notebook login {origin}")
+
+
 def _site(chosen: str, of_folder: str, environment: Mapping[str, str]) -> Site:
     address, token = environment.get(URL_VARIABLE, "").strip(), environment.get(TOKEN_VARIABLE, "").strip()
     if not chosen and token:

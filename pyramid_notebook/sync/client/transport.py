@@ -129,7 +129,7 @@ class Connection:
             if 200 <= response.status < 300:
                 return response
             values = self._values(response) or {}
-            pause = _pause(response)
+            pause = pause_of(response)
             if response.status != 503 or pause is None or self._clock() + pause > end:
                 location = response.headers.get("Location") or ""
                 raise refusal(self.site, self._url(path), response.status, values, location=location)
@@ -191,7 +191,7 @@ def is_passing(error: NotebookError) -> bool:
     return isinstance(error, SiteUnreachable) or bool(getattr(error, "is_passing", False))
 
 
-def _pause(response: http.client.HTTPResponse) -> float | None:
-    """Return the seconds after which the site wants to be asked again (RFC 9110 section 10.2.3)."""
+def pause_of(response: http.client.HTTPResponse) -> float | None:
+    """Return the seconds after which a site wants to be asked again (RFC 9110 section 10.2.3), None if it doesn't."""
     text = response.headers.get("Retry-After") or ""
     return max(0.2, float(text)) if text.isascii() and text.isdigit() and len(text) < 6 else None

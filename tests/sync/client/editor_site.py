@@ -98,7 +98,7 @@ class Handler(BaseHTTPRequestHandler):
         with suppress(ConnectionError):
             reply(self, request)
 
-    do_GET = do_POST = handle_any  # noqa: N815 - the names of http.server
+    do_GET = do_POST = do_DELETE = handle_any  # noqa: N815 - the names of http.server
 
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing."""

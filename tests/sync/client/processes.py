@@ -13,15 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .editor_site import TOKEN, EditorSite
+from tests.running import COMMAND
 
-# SIGINT is ignored in what a shell has put into the background, and Python leaves it so
-START = """
-import signal, sys
-signal.signal(signal.SIGINT, signal.default_int_handler)
-from pyramid_notebook.cli import main
-sys.exit(main())
-"""
+from .editor_site import TOKEN, EditorSite
 
 
 @dataclass
@@ -81,7 +75,7 @@ def command(site: EditorSite, home: Path, *arguments: str, **streams: Any) -> It
     """Run a command until the test is over."""
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams}
     process = subprocess.Popen(
-        [sys.executable, "-P", "-c", START, *arguments], cwd=home, env=environment(site, home), text=True, **streams
+        [sys.executable, "-P", "-c", COMMAND, *arguments], cwd=home, env=environment(site, home), text=True, **streams
     )
     running = Command(process)
     running.collect()

@@ -53,21 +53,25 @@ def test_what_was_typed_in_a_page_is_not_wiped(editor: Editor) -> None:
     assert editor.sources == ["a = 10", "b = 2  # typed"]
 
 
-def test_a_cell_that_both_changed_is_a_conflict_and_the_notebook_s_version_stands(editor: Editor) -> None:
+def conflicting(editor: Editor) -> dict[str, Any]:
+    """Change a cell in a page and in the file, push that, and return the answer."""
     editor.pair(script("a = 1", "b = 2"))
     with editor.daemon.document(editor.notebook) as page:
         rev = editor.status()["rev"]
         page.type("  # typed")
         wait_until(lambda: editor.status()["rev"] != rev, "what was typed has come")
-        answer = editor.sync(script("a = 10", "b = 3"))
-    (conflict,) = answer["conflicts"]
+        return editor.sync(script("a = 10", "b = 3"))
+
+
+def test_a_cell_that_both_changed_is_a_conflict_and_the_notebook_s_version_stands(editor: Editor) -> None:
+    (conflict,) = conflicting(editor)["conflicts"]
     assert (conflict["kind"], conflict["line"]) == ("source", 4)
     assert (conflict["base"], conflict["mine"], conflict["live"]) == ("b = 2", "b = 3", "b = 2  # typed")
     assert editor.sources == ["a = 10", "b = 2  # typed"]
 
 
 def test_a_conflict_is_told_again_until_force_ends_it(editor: Editor) -> None:
-    test_a_cell_that_both_changed_is_a_conflict_and_the_notebook_s_version_stands(editor)
+    conflicting(editor)
     assert editor.sync(script("a = 10", "b = 3"))["conflicts"]
     assert editor.sync(script("a = 10", "b = 3"), force=True)["conflicts"] == []
     assert editor.sources == ["a = 10", "b = 3"]
