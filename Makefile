@@ -100,9 +100,10 @@ JCHANNEL_CLIENT := jupyter-jchannel-client@0.3.8
 BENCH_PROGRAMS := wrk npm
 bench-tools: $(BIN)/python  ## Install what the benchmarks of the proxy, of functions and of the channel need
 	$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt -e ".[bench]"
-	@command -v wrk >/dev/null && command -v npm >/dev/null && exit 0; \
-	if [ "$$(id -u)" = 0 ]; then apt-get update -qq && apt-get install -y -qq --no-install-recommends $(BENCH_PROGRAMS); \
-	else echo "The benchmarks of the proxy need programs. Type: sudo apt-get install $(BENCH_PROGRAMS)"; exit 1; fi
+	@missing=$$(for program in $(BENCH_PROGRAMS); do command -v $$program >/dev/null || echo $$program; done); \
+	[ -z "$$missing" ] && exit 0; \
+	if [ "$$(id -u)" = 0 ]; then apt-get update -qq && apt-get install -y -qq --no-install-recommends $$missing; \
+	else echo "The benchmarks of the proxy need programs. Type: sudo apt-get install $$missing"; exit 1; fi
 	npm install --silent --no-fund --no-audit --prefix $(VENV)/bench-tools $(CONFIGURABLE_HTTP_PROXY)
 	npm install --silent --no-fund --no-audit --prefix $(VENV)/bench-tools $(JCHANNEL_CLIENT) || \
 	echo "The benchmark of the channel leaves jupyter-jchannel out: no $(JCHANNEL_CLIENT) in the registry."
