@@ -4,22 +4,21 @@ BIN := $(VENV)/bin
 # pip compiles what it installs, but not what it installs to be edited
 COMPILE = @$(BIN)/python -m compileall -q pyramid_notebook
 
-.PHONY: demo test again check clean browser postgresql editors nginx bench-tools oldest-kernel nbclassic
+.PHONY: demo test check clean browser postgresql editors nginx bench-tools oldest-kernel nbclassic
 
 demo: $(VENV)/.demo  ## Set up and run the demo site on http://localhost:9999
 	$(COMPILE)
 	$(BIN)/pserve pyramid_notebook/demo/development.ini
 
+# Ten thousand tests share two cores with the servers and browsers they start. What failed is run once more, alone; if
+# it holds then, it is a race in the test or in the code, is named as one, and is to be mended like any fault.
+AGAIN = $(BIN)/python -m pytest -x --last-failed --last-failed-no-failures none && \
+	echo "The tests above failed beside the others and held alone: each of them has a race that is to be mended."
+
 test: $(VENV)/.test oldest-kernel nbclassic browser postgresql editors nginx  ## Set up and run all checks and tests
 	$(MAKE) check
 	$(COMPILE)
-	$(BIN)/python -m pytest -n auto --maxprocesses=4 --dist loadfile || { [ $$? -eq 1 ] && $(MAKE) again; }
-
-# Ten thousand tests share two cores with the servers and browsers they start. What failed is run once more, alone; if
-# it holds then, it is a race in the test or in the code, is named as one, and is to be mended like any fault.
-again:
-	$(BIN)/python -m pytest -x --last-failed --last-failed-no-failures none
-	@echo "The tests above failed beside the others and held alone: each of them has a race that is to be mended."
+	$(BIN)/python -m pytest -n auto --maxprocesses=4 --dist loadfile || { [ $$? -eq 1 ] && $(AGAIN); }
 
 check: $(VENV)/.test  ## Lint and types
 	$(BIN)/ruff check pyramid_notebook tests benchmarks docs
