@@ -30,10 +30,12 @@ _OOM_SCORE = b"600"
 _FILES = (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom)
 
 _libc = ctypes.CDLL(None, use_errno=True)
+_PRCTL = _libc.prctl  # declared here, where it costs no process of a call anything
+_PRCTL.argtypes = (ctypes.c_int, *4 * (ctypes.c_ulong,))
 
 
 def _prctl(option: int, value: int) -> None:
-    if _libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0):
+    if _PRCTL(option, value, 0, 0, 0):
         raise OSError(ctypes.get_errno(), "prctl")
 
 
