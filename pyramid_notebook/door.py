@@ -32,6 +32,7 @@ from .proxy.passages import Passages
 from .proxy.places import Places
 from .proxy.relay import Relay
 from .proxy.static import StaticFiles
+from .proxy.waitress_loop import answer_from_loop
 from .settings import Settings
 from .startup import make_startup
 
@@ -310,7 +311,12 @@ def _answer_early(event: Any) -> None:
     app = event.app
     door, ask = _door_of_registry(app.registry), app.execution_policy
     early = Early(door.static, door.settings.decision_seconds)
-    app.execution_policy = lambda environ, router: early.answer(environ, lambda environ: ask(environ, router))
+
+    def answer(environ: dict[str, Any], router: Any) -> Any:
+        answer_from_loop(environ, app)
+        return early.answer(environ, lambda environ: ask(environ, router))
+
+    app.execution_policy = answer
 
 
 def _undecodable(request: Any) -> Response:

@@ -23,6 +23,8 @@ from .variants import accepted_codings
 
 #: Key in the environ: the base URL of the user server of whose static files one was let pass, by a view of ours.
 STATIC_OF = "pyramid_notebook.static_of"
+#: Key in the environ of a request that is to be answered from memory, or else put again.
+AT_ONCE = "pyramid_notebook.at_once"
 _CONDITIONS = (
     *("HTTP_IF_MATCH", "HTTP_IF_MODIFIED_SINCE", "HTTP_IF_NONE_MATCH", "HTTP_IF_RANGE", "HTTP_IF_UNMODIFIED_SINCE"),
     "HTTP_RANGE",
@@ -33,6 +35,10 @@ _LONGEST, _MOST_BYTES = 1 << 18, 1 << 24
 Answer = Callable[[Any, Any], Iterable[bytes]]
 #: What makes the answer: the path below the base URL, codings, whether the query names a version.
 _Key = tuple[str, tuple[str, ...], bool]
+
+
+class NotAtOnce(Exception):
+    """What was asked with :data:`AT_ONCE` is not in memory, or the site must be asked; nothing was done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +82,12 @@ class Early:
 
         Returns:
             A WSGI application (PEP 3333).
+
+        Raises:
+            NotAtOnce: that was asked for, and cannot be.
         """
+        if AT_ONCE in environ:
+            return self._at_once(environ)
         if not self._seconds or crossing_of(environ) is not None:
             return site(environ)
         asked, generation = asked_of_environ(environ), self._decisions.generation
@@ -91,14 +102,23 @@ class Early:
             self._decisions.keep(asked, passed, passed, seconds=self._seconds, generation=generation)
         return response
 
+    def _at_once(self, environ: dict[str, Any]) -> Answer:
+        asked = asked_of_environ(environ)
+        base_url = self._decisions.find(asked)
+        if asked is None or base_url is None or not _is_whole(environ):
+            raise NotAtOnce
+        kept = self._bodies.get(_key(environ, asked.path.removeprefix(base_url)))
+        if kept is None or kept.end <= self._clock():
+            raise NotAtOnce
+        return kept
+
     def _file(self, environ: dict[str, Any], below: str) -> Answer | None:
-        if environ["REQUEST_METHOD"] != "GET" or any(name in environ for name in _CONDITIONS):
+        if not _is_whole(environ):
             return self._by_conditions(environ, below)
-        accepted, has_version = environ.get("HTTP_ACCEPT_ENCODING", ""), _has_version(environ)
-        key = below, accepted_codings(accepted), has_version
+        key = _key(environ, below)
         kept = self._bodies.get(key)
         if kept is None or kept.end <= self._clock():
-            kept = self._read(key, accepted)
+            kept = self._read(key, environ.get("HTTP_ACCEPT_ENCODING", ""))
         return kept or self._by_conditions(environ, below)
 
     def _by_conditions(self, environ: dict[str, Any], below: str) -> Answer | None:
@@ -125,5 +145,11 @@ class Early:
         return body
 
 
-def _has_version(environ: Mapping[str, Any]) -> bool:
-    return str(environ.get("QUERY_STRING", "")).startswith("v=")
+def _is_whole(environ: Mapping[str, Any]) -> bool:
+    """Whether a whole file is asked for, under no condition."""
+    return environ["REQUEST_METHOD"] == "GET" and not any(name in environ for name in _CONDITIONS)
+
+
+def _key(environ: Mapping[str, Any], below: str) -> _Key:
+    has_version = str(environ.get("QUERY_STRING", "")).startswith("v=")
+    return below, accepted_codings(environ.get("HTTP_ACCEPT_ENCODING", "")), has_version

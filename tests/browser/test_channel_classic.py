@@ -37,13 +37,14 @@ BEGIN = """
 const { notebook } = Jupyter;
 const cell = notebook.insert_cell_at_bottom("code");
 cell.set_text(arguments[0]);
+cell.events.on("finished_execute.CodeCell", (_event, told) => { told.cell.hasRun = true; });
 cell.execute();
 return notebook.find_cell_index(cell);
 """
-#: Tells what a cell shows once it has run.
+#: Tells what a cell shows once all of it has come; the number of the cell may come before the last of it.
 SHOWN = """
 const cell = Jupyter.notebook.get_cell(arguments[0]);
-return Number.isInteger(cell.input_prompt_number) ? cell.output_area.toJSON() : null;
+return cell.hasRun ? cell.output_area.toJSON() : null;
 """
 STATE = "return window.notebookChannel?.('main')?.state"
 SAVE = """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
@@ -103,7 +103,8 @@ class Caller:
             headers |= {"Cookie": "_xsrf=one", "X-XSRFToken": "one"}
         headers |= {name.replace("_", "-"): value for name, value in fields.items()}
         with closing(Connection(record)) as connection:
-            connection.request(method, f"{record.base_url}{address}", body, headers)
+            with suppress(BrokenPipeError):  # refused, and closed, before the body has left
+                connection.request(method, f"{record.base_url}{address}", body, headers)
             yield connection.getresponse()
 
     def ask(self, method: str, address: str, body: bytes | None = None, **fields: str) -> Answer:
