@@ -54,6 +54,8 @@ class Hub:
         self.loop = asyncio.new_event_loop()
         self.runner = Runner(self.loop)
         self.readers = Workers(self.loop, _READERS)
+        #: Whether a call has waited for a page in vain, and none has connected or was shown a channel since.
+        self.is_deserted = False
         self.thread = threading.Thread(target=self._run, name="notebook-channel", daemon=True)
         self._listening = Listening(path)
         self._connections: set[web.WebSocketResponse] = set()
@@ -247,6 +249,7 @@ class Hub:
         if older is not None:  # it has connected again before we noticed that it was gone
             older.leave()
         self.pages[info.id] = page
+        self.is_deserted = False
         self._changed.set()
         try:
             await websocket.send_str(str(encode(Frame(welcome))))  # written at once, so before anything else

@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar, overload
 
-from ..errors import ChannelClosed, ChannelError, ChannelTimeout, NoChannel
+from ..errors import ChannelClosed, ChannelError, ChannelTimeout, NoChannel, NoPage
 from .display import Script
 from .exposed import Exposed, Where
 from .hub import Hub, Which
@@ -62,6 +62,7 @@ class Channel:
         return f"<channel {self.name!r}: {len(self.pages) or 'no'} pages, {len(self.exposed) or 'no'} functions>"
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        self._hub.is_deserted = False
         return Script(self._hub.kernel_id, self.name).bundle()
 
     @property
@@ -183,13 +184,23 @@ class Channel:
     async def _called(self, call: _Call, packed: Packed, home: asyncio.AbstractEventLoop | None) -> Any:
         begun = asyncio.get_running_loop().time()
         deadline = None if call.seconds is None else begun + call.seconds
-        pages = await self._hub.chosen(call.page, SECONDS if call.seconds is None else min(SECONDS, call.seconds))
+        pages = await self._pages(call)
         if call.page == "all":
             answers = (self._answer(page, call, packed, None, deadline) for page in pages)
             values = await asyncio.gather(*answers, return_exceptions=True)
             return {page.info.id: value for page, value in zip(pages, values, strict=True)}
         pieces = None if call.stream is None else pieces_of(call.stream, self._hub.readers, home)
         return await self._answer(pages[0], call, packed, pieces, deadline)
+
+    async def _pages(self, call: _Call) -> list[Page]:
+        """Return the pages to call; of many calls without a page, the first one waits for it, and no other."""
+        hub = self._hub
+        seconds = SECONDS if call.seconds is None else min(SECONDS, call.seconds)
+        try:
+            return await hub.chosen(call.page, 0 if hub.is_deserted and not hub.pages else seconds)
+        except NoPage:
+            hub.is_deserted |= seconds == SECONDS and not hub.pages
+            raise
 
     async def _answer(
         self, page: Page, call: _Call, packed: Packed, pieces: Pieces | None, deadline: float | None
@@ -235,6 +246,7 @@ def open_channel(name: str = "main", code: str = "", *, show: bool = True) -> Ch
     if hub.runner.main is None or hub.runner.main.is_closed():
         hub.runner.main = _main_loop()
     channel = hub.do(lambda: _found(hub, name, code))
+    hub.is_deserted = False
     if show:
         Script(hub.kernel_id, name).show()
     return channel

@@ -25,6 +25,44 @@ def test_without_a_page_a_call_says_so(hub: Hub, channel: Channel) -> None:
         asyncio.run(channel.wait_for_page(timeout=0.05))
 
 
+def test_of_calls_without_a_page_only_the_first_one_waits_for_it(
+    hub: Hub, channel: Channel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float | None] = []
+    chosen = hub.chosen
+
+    async def counted(which: Any, seconds: float | None) -> Any:
+        waits.append(seconds)
+        return await chosen(which, 0)
+
+    monkeypatch.setattr(hub, "chosen", counted)
+    for _ in range(2):
+        with pytest.raises(NoPage):
+            channel.call_sync("echo")
+    channel._repr_mimebundle_()  # a cell shows it: a page may be about to connect
+    with pytest.raises(NoPage):
+        channel.call_sync("echo")
+    assert waits == [3, 0, 3]
+
+
+def test_a_call_that_has_waited_shortly_keeps_no_other_from_waiting(hub: Hub, channel: Channel) -> None:
+    with pytest.raises(NoPage):
+        channel.call_sync("echo", timeout=0.01)
+    assert not hub.is_deserted
+
+
+def test_a_page_that_connects_late_is_called_all_the_same(hub: Hub, channel: Channel) -> None:
+    hub.is_deserted = True
+
+    async def calling() -> None:
+        async with page_of(hub, echo=lambda value: value) as page:
+            assert await channel.call("echo", 1) == 1
+            await page.leave()
+        assert not hub.is_deserted  # it may come back, as after a reload
+
+    asyncio.run(calling())
+
+
 def test_a_call_waits_for_a_page_that_is_about_to_connect(hub: Hub, channel: Channel) -> None:
     async def calling() -> None:
         call = channel.call("echo", 1)
