@@ -184,7 +184,7 @@ class FunctionShell(InteractiveShell):
     def showtraceback(self, exc_tuple: Any = None, *arguments: Any, **options: Any) -> None:
         """Keep an error; what IPython shows of one that it has handled is only shown."""
         error = (exc_tuple or sys.exc_info())[1]
-        if isinstance(error, MemoryError):
+        if isinstance(error, (MemoryError, RecursionError)):  # of thousands of frames IPython would tell for seconds
             self.relieve()
             self.error, self.traceback = error, traceback.format_exception(error, limit=20)
             return
