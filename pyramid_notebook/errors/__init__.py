@@ -79,7 +79,9 @@
      ├─ ProtocolError          a program's request for a token cannot be granted (RFC 6749, RFC 8628)
      ├─ CredentialsUnreadable  the file of a program's tokens holds something else
      ├─ SiteError              a site does not do what a program of a user asks of it
+     │   ├─ RpcRefused         ... because the user's server answers a call with an error
      │   └─ SiteUnreachable    ... because it does not answer
+     │       └─ AnswerLost     ... any more: whether the call was done is not known
      ├─ LoginFailed            signing a program in or out did not come to its end
      ├─ WebSocketUnsupported   the web server gives no way to its client's socket
      └─ UpstreamError          the user server did not answer a request
@@ -136,8 +138,10 @@ from .functions import (
     TooManyCalls,
 )
 from .programs import (
+    AnswerLost,
     CredentialsUnreadable,
     LoginFailed,
+    RpcRefused,
     SiteError,
     SiteUnreachable,
 )
@@ -196,6 +200,7 @@ from .tokens import (
 )
 
 __all__ = [
+    "AnswerLost",
     "BadForm",
     "BadFrame",
     "BadMethod",
@@ -247,6 +252,7 @@ __all__ = [
     "ProtocolError",
     "Refused",
     "ResultTooLarge",
+    "RpcRefused",
     "ScopeError",
     "ScopeInsufficient",
     "SettingsError",
