@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from io import TextIOWrapper
 from typing import Any
 
+from .console import commands as console_commands
 from .errors import NotebookError
 from .sync.client import commands as editor_commands
 
@@ -66,6 +67,9 @@ def _parser(command: str) -> argparse.ArgumentParser:
         call_commands.add_commands(parser.add_subparsers(**shared, parser_class=call_commands.Parser))
         return parser
     subparsers = parser.add_subparsers(**shared)
+    if command in console_commands.COMMANDS:
+        console_commands.add_commands(parser.add_subparsers(**shared))
+        return parser
     if command in editor_commands.COMMANDS:
         editor_commands.add_commands(subparsers, command)
         return parser
@@ -75,6 +79,7 @@ def _parser(command: str) -> argparse.ArgumentParser:
 
     editor_commands.add_commands(subparsers)
     call_commands.add_commands(subparsers)
+    console_commands.add_commands(subparsers)
     commands.add_commands(subparsers)
     device_login.add_commands(subparsers)
     nginx_config.add_commands(subparsers)

@@ -8,7 +8,7 @@ import uuid
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from ..errors import NotebookError, RpcRefused, SettingsError
+from ..errors import NotebookError, SettingsError
 from ..site_client import at_origin
 from ..sync.client.sites import Site
 from .events import Event
@@ -207,4 +207,3 @@ def _check_packages() -> None:
         )
 
 
-__all__ = ["NotebookClient", "RpcRefused"]

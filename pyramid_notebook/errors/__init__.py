@@ -79,6 +79,7 @@
      ├─ ProtocolError          a program's request for a token cannot be granted (RFC 6749, RFC 8628)
      ├─ CredentialsUnreadable  the file of a program's tokens holds something else
      ├─ SiteError              a site does not do what a program of a user asks of it
+     │   ├─ NotSignedIn        ... because the user has no token for it
      │   ├─ RpcRefused         ... because the user's server answers a call with an error
      │   └─ SiteUnreachable    ... because it does not answer
      │       └─ AnswerLost     ... any more: whether the call was done is not known
@@ -141,6 +142,7 @@ from .programs import (
     AnswerLost,
     CredentialsUnreadable,
     LoginFailed,
+    NotSignedIn,
     RpcRefused,
     SiteError,
     SiteUnreachable,
@@ -240,6 +242,7 @@ __all__ = [
     "NotAnswering",
     "NotExposed",
     "NotSaved",
+    "NotSignedIn",
     "NotStarted",
     "NotYet",
     "NotebookError",

@@ -20,6 +20,12 @@ class SiteError(NotebookError):
     reason = "site"
 
 
+class NotSignedIn(SiteError):
+    """The user has no token for a site; signing in gives one."""
+
+    reason = "not-signed-in"
+
+
 class SiteUnreachable(SiteError):
     """A site does not answer just now."""
 
