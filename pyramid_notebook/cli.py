@@ -76,12 +76,14 @@ def _parser(command: str) -> argparse.ArgumentParser:
     from . import device_login, nginx_config
     from .functions.client import commands as call_commands
     from .tokens import commands
+    from .tunnel import commands as tunnel_commands
 
     editor_commands.add_commands(subparsers)
     call_commands.add_commands(subparsers)
     console_commands.add_commands(subparsers)
     commands.add_commands(subparsers)
     device_login.add_commands(subparsers)
+    tunnel_commands.add_commands(subparsers)
     nginx_config.add_commands(subparsers)
     return parser
 

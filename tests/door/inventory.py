@@ -154,8 +154,11 @@ ACTIONS = (
     Action("POST", "api/shutdown", Needs.SHELL),
 )
 
-#: What the design says of addresses by their first segment; all others need the shell.
-PROGRAMS = {"sync": Needs.SYNC, "restified": Needs.RUN, "rpc": Needs.CONSOLE, "channel": Needs.SESSION}
+#: What the design says of addresses by their first segment, or the first two; all others need the shell.
+PROGRAMS = {
+    "sync": Needs.SYNC, "restified": Needs.RUN, "rpc": Needs.CONSOLE, "channel": Needs.SESSION,
+    "api/kernels": Needs.CONSOLE, "api/kernelspecs": Needs.CONSOLE, "kernelspecs": Needs.CONSOLE,
+}  # fmt: skip
 
 #: Addresses that the design gives to features to come; until then nothing but Jupyter's own 404 answers there.
 PLANNED = (
@@ -250,19 +253,19 @@ _FILES = (
     Handler("api/nbconvert", "NbconvertRootHandler", Needs.SHELL, "api/nbconvert"),
 )
 _KERNELS = (
-    Handler("api/kernels", "MainKernelHandler", Needs.SHELL, "api/kernels"),
-    Handler(f"api/kernels/{_KERNEL}", "KernelHandler", Needs.SHELL, f"api/kernels/{_ID}"),
+    Handler("api/kernels", "MainKernelHandler", Needs.CONSOLE, "api/kernels"),
+    Handler(f"api/kernels/{_KERNEL}", "KernelHandler", Needs.CONSOLE, f"api/kernels/{_ID}"),
     Handler(
-        *(f"api/kernels/{_KERNEL}/(?P<action>restart|interrupt)", "KernelActionHandler", Needs.SHELL),
+        *(f"api/kernels/{_KERNEL}/(?P<action>restart|interrupt)", "KernelActionHandler", Needs.CONSOLE),
         f"api/kernels/{_ID}/interrupt",
     ),
     Handler(
-        *(f"api/kernels/{_KERNEL}/channels", "KernelWebsocketHandler", Needs.SHELL),
+        *(f"api/kernels/{_KERNEL}/channels", "KernelWebsocketHandler", Needs.CONSOLE),
         *(f"api/kernels/{_ID}/channels", Kind.WEBSOCKET),
     ),
-    Handler("api/kernelspecs", "MainKernelSpecHandler", Needs.SHELL, "api/kernelspecs"),
-    Handler(f"api/kernelspecs/{_SPEC}", "KernelSpecHandler", Needs.SHELL, "api/kernelspecs/python3"),
-    Handler(f"kernelspecs/{_SPEC}/(?P<path>.*)", "KernelSpecResourceHandler", Needs.SHELL, "kernelspecs/python3/logo"),
+    Handler("api/kernelspecs", "MainKernelSpecHandler", Needs.CONSOLE, "api/kernelspecs"),
+    Handler(f"api/kernelspecs/{_SPEC}", "KernelSpecHandler", Needs.CONSOLE, "api/kernelspecs/python3"),
+    Handler(f"kernelspecs/{_SPEC}/(?P<path>.*)", "KernelSpecResourceHandler", Needs.CONSOLE, "kernelspecs/python3/logo"),
     Handler("api/sessions", "SessionRootHandler", Needs.SHELL, "api/sessions"),
     Handler(f"api/sessions/{_SESSION}", "SessionHandler", Needs.SHELL, f"api/sessions/{_ID}"),
 )

@@ -33,7 +33,7 @@ _PIECES = (
     *("-", ".", "..", "/", "//", "%2d", "%2D", "%2e", "%2E%2e", "%2f", "%2F", "%5c", "\\", "%25", "%252e", "%00"),
     *("%ff", "%c3%bc", "%", ";", ":", "@", "?", "#", "?x=/../", "tree", "api", "sync", "rpc", "restified", "channel"),
     *("%73ync", "rp%63", "reports", "open", "a.ipynb", "-/stop", "-/status", "-/page.css", "api/shutdown", "lab"),
-    *("../bob/tree",),
+    *("../bob/tree", "kernels", "api/kernels", "api/kernelspecs", "api//kernels", "api/kernel%73", "kernelspecs"),
 )
 #: Addresses that programs may mean, and those that only look like these.
 _NOTEBOOKS = (
