@@ -52,6 +52,8 @@ class Session:
         self._connection = connection
         self._params = params
         self._on_close = on_close
+        #: By which the server knows this frontend again, on whatever connection.
+        self._key: dict[str, Any] = {name: params[name] for name in ("key",) if name in params}
         self._lock = threading.Lock()
         self._feeds: list[Feed] = []
         self._asking: dict[str, bool] = {}
@@ -102,7 +104,7 @@ class Session:
         """
         feed = self.events()
         try:
-            answer = self.call("execute", code=code, wait=False, id=uuid.uuid4().hex, **options)
+            answer = self.call("execute", code=code, wait=False, id=uuid.uuid4().hex, **self._key, **options)
             return Execution(self, feed, _text(answer, "execution"))
         except BaseException:
             feed.close()
@@ -198,7 +200,7 @@ class Session:
         """
         while True:
             try:
-                self.call("input.reply", is_repeatable=False, execution=execution, value=value)
+                self.call("input.reply", is_repeatable=False, execution=execution, value=value, **self._key)
             except AnswerLost:
                 self.call("session.events", after=self.seq, execution=execution)  # is connected again when it answers
                 if self._asking.get(execution):

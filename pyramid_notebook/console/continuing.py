@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from ..client.session import Session
 from ..errors import NotebookError
 from .questions import is_leaving, question_of, seems_complete
+
+#: Two empty lines mean that nothing follows, whatever the kernel says.
+_AT_REST = re.compile(r"\n[ \t]*\n[ \t]*\Z")
 
 
 def more_of(session: Session, text: str) -> str | None:
@@ -14,7 +19,7 @@ def more_of(session: Session, text: str) -> str | None:
         session: whose kernel is asked.
         text: what has been typed.
     """
-    if not text.strip() or question_of(text) or is_leaving(text):
+    if not text.strip() or question_of(text) or is_leaving(text) or _AT_REST.search(text):
         return None
     try:
         told = session.is_complete(text)

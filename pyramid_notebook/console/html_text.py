@@ -143,12 +143,12 @@ class _Reader(HTMLParser):
             self._break()
 
     def _end_block(self, tag: str) -> None:
+        if tag != "hr":
+            self._break()
         if tag in ("ul", "ol") and self._lists:
             self._lists.pop()
         elif tag == "pre":
             self._preformatted = max(0, self._preformatted - 1)
-        if tag != "hr":
-            self._break()
 
     def _bullet(self) -> str:
         if not self._lists or self._lists[-1] is None:
@@ -160,6 +160,7 @@ class _Reader(HTMLParser):
         if tag == "table":
             if self._table:
                 self._nested += 1
+                self._parts.append(" ")
                 return
             self._end_paragraph()
             self._table = _OpenTable()

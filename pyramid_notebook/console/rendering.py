@@ -142,7 +142,7 @@ def _printed(thing: Any, look: Look) -> str:
         highlight=False,
     )
     console.print(thing)
-    return "\n".join(line.rstrip() for line in buffer.getvalue().strip("\n").split("\n"))
+    return "\n".join(line.rstrip() for line in buffer.getvalue().split("\n")).strip("\n")
 
 
 def _link(what: str, look: Look) -> str:
