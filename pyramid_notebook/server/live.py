@@ -176,6 +176,10 @@ class LiveNotebook:
             document.apply_update(update)
         return True
 
+    def append(self, cell: Cell) -> None:
+        """Add a cell at the end; call it in a transaction."""
+        change_cells(self._view, [Insert(len(self._ycells), cell, None, keeps_outputs=False)])
+
     def clear_outputs(self, cell_ids: Sequence[str]) -> int:
         """Remove outputs and execution counts, in one step, and return of how many cells."""
         cleared = 0

@@ -1,0 +1,41 @@
+"""Messages of kernels as events of a session (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def event_of(kind: str, content: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what a message tells, with the event's name as ``event``; None for what is told otherwise, or not at all.
+
+    Args:
+        kind: type of the message (Jupyter messaging, "Messages on the IOPub channel").
+        content: of the message.
+    """
+    data, metadata = content.get("data") or {}, content.get("metadata") or {}
+    display_id = (content.get("transient") or {}).get("display_id")
+    if kind == "display_data":
+        named = {"display_id": str(display_id)} if display_id else {}
+        return {"event": "display", "data": data, "metadata": metadata, **named}
+    if kind == "update_display_data":
+        return {"event": "update", "display_id": str(display_id or ""), "data": data, "metadata": metadata}
+    if kind == "execute_result":
+        return {"event": "result", "count": content.get("execution_count"), "data": data, "metadata": metadata}
+    if kind == "error":
+        texts = {name: str(content.get(name, "")) for name in ("ename", "evalue")}
+        return {"event": "error", **texts, "traceback": [str(line) for line in content.get("traceback") or ()]}
+    if kind == "clear_output":
+        return {"event": "clear", "wait": bool(content.get("wait"))}
+    return None
+
+
+def size_of(value: Any) -> int:
+    """Return about how many characters a value has as JSON."""
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, Mapping):
+        return sum(len(str(name)) + size_of(item) for name, item in value.items())
+    if isinstance(value, list):
+        return sum(map(size_of, value))
+    return 8

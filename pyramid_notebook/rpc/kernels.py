@@ -1,0 +1,100 @@
+"""What a kernel can be asked beside running code: completions, what names are, its history."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import KernelBusy, KernelDead, RpcError
+from .methods import PATIENCE
+from .sessions import Session
+
+_LONGEST = 30.0  # seconds that an answer may take
+_TYPES = "_jupyter_types_experimental"
+
+
+async def asked(session: Session, kind: str, content: Mapping[str, Any], wait: float = PATIENCE) -> dict[str, Any]:
+    """Ask a session's kernel by the shell channel, and return the content of the answer.
+
+    Args:
+        session: that is meant.
+        kind: of the message (Jupyter messaging, "Messages on the shell channel").
+        content: of the message.
+        wait: seconds for which a kernel that is busy is waited for.
+
+    Raises:
+        KernelBusy: it works on something else for longer.
+        KernelDead: there is none.
+        RpcError: it cannot do it.
+    """
+    connection = await session.connection()
+    try:
+        async with asyncio.timeout(wait):
+            # what is sent to a busy kernel would wait there, also when nobody is interested any more
+            await session.until_idle()
+    except TimeoutError:
+        raise KernelBusy from None
+    if session.is_gone:
+        raise KernelDead
+    asking = asyncio.ensure_future(connection.ask(kind, dict(content)))
+    try:
+        for patience in (wait, _LONGEST):
+            if (await asyncio.wait({asking}, timeout=patience))[0]:
+                break
+            if session.is_busy or connection.closed:  # somebody was faster; else it only takes its time
+                break
+        if not asking.done():
+            raise KernelDead if connection.closed else KernelBusy
+        reply = asking.result()
+    finally:
+        asking.cancel()
+    if reply.get("status") == "error":
+        raise RpcError(f"The kernel could not do it: {reply.get('ename')}: {reply.get('evalue')}.")
+    return reply
+
+
+async def complete(session: Session, asked_for: Mapping[str, Any]) -> dict[str, Any]:
+    """Return completions, with their types where the kernel tells them."""
+    content = {"code": asked_for["code"], "cursor_pos": asked_for["cursor"]}
+    reply = await asked(session, "complete_request", content, asked_for.get("wait", PATIENCE))
+    start, end = int(reply.get("cursor_start", 0)), int(reply.get("cursor_end", 0))
+    detailed = (reply.get("metadata") or {}).get(_TYPES)
+    matches = [
+        {"text": one["text"], "start": one.get("start", start), "end": one.get("end", end)}
+        | ({"type": one["type"]} if one.get("type") and one["type"] != "<unknown>" else {})
+        for one in detailed or ({"text": text} for text in reply.get("matches") or ())
+    ]
+    return {"matches": matches, "cursor_start": start, "cursor_end": end}
+
+
+async def inspect(session: Session, asked_for: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is known about a name."""
+    content = {
+        "code": asked_for["code"],
+        "cursor_pos": asked_for["cursor"],
+        "detail_level": asked_for.get("detail", 0),
+    }
+    reply = await asked(session, "inspect_request", content, asked_for.get("wait", PATIENCE))
+    return {"found": bool(reply.get("found")), "data": reply.get("data") or {}}
+
+
+async def is_complete(session: Session, asked_for: Mapping[str, Any]) -> dict[str, Any]:
+    """Return whether code can be run as it is."""
+    content = {"code": asked_for["code"]}
+    reply = await asked(session, "is_complete_request", content, asked_for.get("wait", PATIENCE))
+    return {"status": reply.get("status", "unknown"), "indent": reply.get("indent") or ""}
+
+
+async def history(session: Session, asked_for: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return inputs of the kernel's history."""
+    content = {
+        "output": False,
+        "raw": True,
+        "n": asked_for.get("limit", 100),
+        "hist_access_type": "search" if asked_for.get("pattern") else "tail",
+        "pattern": asked_for.get("pattern") or "*",
+        "unique": asked_for.get("unique", False),
+    }
+    reply = await asked(session, "history_request", content, asked_for.get("wait", PATIENCE))
+    return [{"session": one[0], "line": one[1], "code": str(one[2])} for one in reply.get("history") or ()]
