@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from io import TextIOWrapper
 from typing import Any
 
-from .console import commands as console_commands
 from .errors import NotebookError
 from .sync.client import commands as editor_commands
 
@@ -67,13 +66,16 @@ def _parser(command: str) -> argparse.ArgumentParser:
         call_commands.add_commands(parser.add_subparsers(**shared, parser_class=call_commands.Parser))
         return parser
     subparsers = parser.add_subparsers(**shared)
-    if command in console_commands.COMMANDS:
-        console_commands.add_commands(parser.add_subparsers(**shared))
+    if command == "console":
+        from .console import commands as console_commands
+
+        console_commands.add_commands(subparsers)
         return parser
     if command in editor_commands.COMMANDS:
         editor_commands.add_commands(subparsers, command)
         return parser
     from . import device_login, nginx_config
+    from .console import commands as console_commands
     from .functions.client import commands as call_commands
     from .tokens import commands
     from .tunnel import commands as tunnel_commands

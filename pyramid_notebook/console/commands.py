@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from importlib.util import find_spec
 from typing import Any
 
 from ..errors import SettingsError
@@ -44,6 +43,8 @@ def add_commands(subparsers: Any) -> None:
 def _run(options: argparse.Namespace) -> int:
     if options.new and options.kernel:
         options.parser.error("--new starts a kernel, and --kernel uses one that runs: give one of both")
+    from importlib.util import find_spec
+
     missing = [name for name in _PACKAGES if find_spec(name) is None]
     if missing:
         names = ", ".join("pillow" if name == "PIL" else name for name in missing)
