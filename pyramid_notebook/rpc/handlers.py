@@ -7,7 +7,6 @@ from typing import Any
 
 from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import JupyterHandler
-from jupyter_server.base.websocket import WebSocketMixin
 from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, authenticated, stream_request_body
 from tornado.websocket import WebSocketHandler
@@ -41,7 +40,7 @@ class Poster:
 
 
 @stream_request_body
-class RpcHandler(WebSocketMixin, WebSocketHandler, JupyterHandler):
+class RpcHandler(WebSocketHandler, JupyterHandler):
     """Everything at this address."""
 
     def initialize(self, rpc: Rpc) -> None:
@@ -50,6 +49,10 @@ class RpcHandler(WebSocketMixin, WebSocketHandler, JupyterHandler):
         self._parts: list[bytes] = []
         self._length = 0
         self._following: Following | None = None
+
+    async def prepare(self) -> None:  # type: ignore[override]
+        """Find out who asks; nobody is sent to a page to sign in."""
+        await super().prepare(_redirect_to_login=False)
 
     def data_received(self, chunk: bytes) -> None:
         """Keep a part of the body."""
@@ -126,7 +129,6 @@ class RpcHandler(WebSocketMixin, WebSocketHandler, JupyterHandler):
 
     def open(self, *arguments: Any, **options: Any) -> None:
         """Begin to tell events."""
-        super().open(*arguments, **options)
         self.set_nodelay(True)
         self._following = Following(self.rpc, self.write_message)
 

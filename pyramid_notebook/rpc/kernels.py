@@ -6,8 +6,11 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import KernelBusy, KernelDead, RpcError
+from ..errors import BadArguments, KernelBusy, KernelDead, RpcError, WaitedLongEnough
+from ..server.execution.kernels import KernelConnection
+from . import inside
 from .methods import PATIENCE
+from .running import Hidden
 from .sessions import Session
 
 _LONGEST = 30.0  # seconds that an answer may take
@@ -28,15 +31,7 @@ async def asked(session: Session, kind: str, content: Mapping[str, Any], wait: f
         KernelDead: there is none.
         RpcError: it cannot do it.
     """
-    connection = await session.connection()
-    try:
-        async with asyncio.timeout(wait):
-            # what is sent to a busy kernel would wait there, also when nobody is interested any more
-            await session.until_idle()
-    except TimeoutError:
-        raise KernelBusy from None
-    if session.is_gone:
-        raise KernelDead
+    connection = await _idle(session, wait)
     asking = asyncio.ensure_future(connection.ask(kind, dict(content)))
     try:
         for patience in (wait, _LONGEST):
@@ -52,6 +47,65 @@ async def asked(session: Session, kind: str, content: Mapping[str, Any], wait: f
     if reply.get("status") == "error":
         raise RpcError(f"The kernel could not do it: {reply.get('ename')}: {reply.get('evalue')}.")
     return reply
+
+
+async def _idle(session: Session, wait: float) -> KernelConnection:
+    connection = await session.connection()
+    try:
+        async with asyncio.timeout(wait):
+            # what is sent to a busy kernel would wait there, also when nobody is interested any more
+            await session.until_idle()
+    except TimeoutError:
+        raise KernelBusy from None
+    if session.is_gone:
+        raise KernelDead
+    return connection
+
+
+async def looked(session: Session, expression: str, wait: float, timeout: float = _LONGEST) -> Any:
+    """Look around in a kernel of Python, which nobody else hears of.
+
+    Args:
+        session: that is meant.
+        expression: of :mod:`.inside`.
+        wait: seconds for which a kernel that is busy is waited for.
+        timeout: seconds after which the kernel is not waited for any more.
+
+    Raises:
+        KernelBusy, WaitedLongEnough: it takes too long.
+        RpcError: it cannot do it.
+    """
+    connection = await _idle(session, wait)
+    options = {"silent": True, "store_history": False, "user_expressions": {inside.ANSWER: expression}}
+    try:
+        async with asyncio.timeout(timeout):
+            reply = await connection.execute("", "", Hidden(), options)
+    except TimeoutError:
+        message = f"This took longer than {timeout:g} seconds. Interrupt it, if it shall not go on."
+        raise WaitedLongEnough(message) from None
+    try:
+        return inside.answer_of(reply)
+    except ValueError as error:
+        raise RpcError(f"The kernel could not do it; this works with kernels of Python. It says: {error}") from None
+
+
+async def variables(session: Session, asked_for: Mapping[str, Any]) -> Any:
+    """Return what the user has defined."""
+    expression = inside.expression("variables", limit=asked_for.get("limit", 200))
+    return await looked(session, expression, asked_for.get("wait", PATIENCE))
+
+
+async def doctest(session: Session, asked_for: Mapping[str, Any]) -> Any:
+    """Run examples, and return which failed."""
+    if ("text" in asked_for) == ("name" in asked_for):
+        message = "Give the text with the examples, or the name of something whose docstring has them."
+        raise BadArguments(message, errors=[{"path": "text", "message": message}])
+    expression = inside.expression("doctest", text=asked_for.get("text"), name=asked_for.get("name"))
+    timeout = asked_for.get("timeout", 60)
+    result = await looked(session, expression, asked_for.get("wait", PATIENCE), timeout)
+    if "problem" in result:
+        raise BadArguments(result["problem"], errors=[{"path": "name", "message": result["problem"]}])
+    return result
 
 
 async def complete(session: Session, asked_for: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,14 +17,16 @@ from tornado.web import HTTPError
 from ..errors import BadArguments, KernelDead, NoSession, NoSuchThing, TooMany
 from ..server.documents import save_notebook
 from ..server.execution import Execution
+from ..server.execution.kernels import KernelConnection
 from ..server.execution.sessions import state_of
 from ..server.live import LiveNotebooks
-from .frontends import Frontend
+from .running import Hidden
 from .sessions import Session
 from .writing import Worksheet
 
 #: Sessions that a user may have.
 MOST_SESSIONS = 50
+_COUNT_SECONDS = 1.0
 _MOST_KEYS = 1000
 _SUFFIX = ".ipynb"
 
@@ -64,12 +66,11 @@ class Sessions:
             raise NoSession
         return session
 
-    async def open(self, asked: Mapping[str, Any], frontend: Frontend) -> Session:
+    async def open(self, asked: Mapping[str, Any]) -> Session:
         """Return the session that is meant, with a connection to its kernel.
 
         Args:
             asked: parameters of ``session.open``.
-            frontend: that asks.
 
         Raises:
             NoSuchThing: there is no such kernel or notebook.
@@ -143,6 +144,7 @@ class Sessions:
         connection = await session.connection()
         if not session.info:
             session.info = await self._info(session, connection)
+            session.count = session.count or await self._count(session, connection)
 
     async def _info(self, session: Session, connection: Any) -> Mapping[str, Any]:
         # a kernel that is busy answers by the control channel; not every kernel answers there
@@ -157,6 +159,17 @@ class Sessions:
                 task.cancel()
         info: Mapping[str, Any] = next(iter(done)).result()
         return info
+
+    async def _count(self, session: Session, connection: KernelConnection) -> int:
+        """Return how often the kernel has run code; 0 where it is too busy to tell."""
+        options = {"silent": True, "store_history": False}
+        try:
+            async with asyncio.timeout(_COUNT_SECONDS):
+                await session.until_idle()
+                reply = await connection.execute("", "", Hidden(), options)
+        except TimeoutError:
+            return session.count
+        return int(reply.get("execution_count") or 0)
 
     async def _path_of(self, kernel_id: str) -> str:
         for session in await self._app.session_manager.list_sessions():

@@ -92,6 +92,8 @@ class Rpc:
             "inspect": self._of_session(kernels.inspect),
             "is_complete": self._of_session(kernels.is_complete),
             "history": self._of_session(kernels.history),
+            "variables": self._of_session(kernels.variables),
+            "doctest": self._of_session(kernels.doctest),
             "interrupt": self._interrupt,
             "restart": self._restart,
             "shutdown": self._shutdown,
@@ -133,7 +135,7 @@ class Rpc:
         elif "name" in asked and caller.frontend is not self.frontends.anybody:
             caller.frontend.name = asked["name"]
         self._touch()
-        session = await self.sessions.open(asked, caller.frontend)
+        session = await self.sessions.open(asked)
         told = self._told(session)
         caller.follow(session, asked.get("after", told["seq"]))
         language = session.info.get("language_info") or {}

@@ -10,7 +10,8 @@ from contextlib import ExitStack
 from typing import Any
 
 from ..server.execution import Execution
-from ..server.execution.outputs import CellOutputs, surviving
+from ..server.execution.outputs import CellOutputs
+from ..server.execution.surviving import surviving
 from ..server.live import LiveNotebook, LiveNotebooks
 from ..sync.cells import Cell, CellType
 

@@ -19,6 +19,8 @@ from ipykernel.iostream import IOPubThread
 from traitlets import Dict, Unicode
 from zmq.eventloop.zmqstream import ZMQStream
 
+_QUEUED = 100_000  # messages of output that wait for a server that is slow; what comes then is lost
+
 
 class Startup:
     """Runs the startup script in a shell and remembers how it went.
@@ -108,6 +110,7 @@ class SiteKernelApp(kernelapp.IPKernelApp):
     def init_iopub(self, context: Any) -> None:
         """Open the channel for output."""
         kernelapp.IOPubThread = PrivateOutputThread  # type: ignore[attr-defined]
+        context.setsockopt(zmq.SNDHWM, _QUEUED)
         super().init_iopub(context)  # type: ignore[no-untyped-call]
 
     def init_code(self) -> None:

@@ -14,7 +14,7 @@ import zmq
 from jupyter_client.client import KernelClient
 
 from .messages import unpacked
-from .reading import Message, Reader
+from .reading import Message, Reader, unsigned
 
 _QUEUED = 100_000  # messages that wait here before the kernel begins to drop some
 _PATIENCE = 1.0  # seconds until what should have come is asked for
@@ -85,6 +85,17 @@ def new_context() -> zmq.Context[zmq.Socket[bytes]]:
     return context
 
 
+def client_of(kernel: Any, session: Any, context: zmq.Context[zmq.Socket[bytes]]) -> KernelClient:
+    """Return what connects to a kernel.
+
+    Args:
+        kernel: of jupyter_server, running.
+        session: of jupyter_client, with the kernel's key.
+        context: see :func:`new_context`.
+    """
+    return KernelClient(**kernel.get_connection_info(session=True) | {"session": session}, context=context)
+
+
 class KernelConnection:
     """A connection to one kernel.
 
@@ -113,12 +124,12 @@ class KernelConnection:
         session = kernel.session.clone()
         session.session = uuid.uuid4().hex  # two clients of the same would get each other's answers
         self._session = session
-        client = KernelClient(**kernel.get_connection_info(session=True) | {"session": session}, context=context)
+        client = client_of(kernel, session, context)
         identity = session.bsession
-        self._iopub = Reader(client.connect_iopub(), session, self._on_iopub)
-        self._shell = Reader(client.connect_shell(identity=identity), session, self._on_reply)
-        self._control = Reader(client.connect_control(identity=identity), session, self._on_reply)
-        self._stdin = Reader(client.connect_stdin(identity=identity), session, self._on_input)
+        self._iopub = Reader(client.connect_iopub(), unsigned(session, self._on_iopub))
+        self._shell = Reader(client.connect_shell(identity=identity), unsigned(session, self._on_reply))
+        self._control = Reader(client.connect_control(identity=identity), unsigned(session, self._on_reply))
+        self._stdin = Reader(client.connect_stdin(identity=identity), unsigned(session, self._on_input))
 
     @property
     def stale(self) -> bool:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from .displays import Displays
 from .events import clipped
 from .kernels import KernelConnection
-from .outputs import CellOutputs, surviving
+from .outputs import CellOutputs
 from .runs import CellResult, Run
+from .surviving import surviving
 from .turns import Turn
 
 if TYPE_CHECKING:

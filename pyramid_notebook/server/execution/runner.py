@@ -13,9 +13,9 @@ from .connections import Connections
 from .control import KernelControl
 from .kernels import KernelConnection
 from .lanes import Lane
-from .outputs import surviving
 from .runs import Run
 from .sessions import KernelState, kernel_id_of, start_kernel, state_of
+from .surviving import surviving
 
 if TYPE_CHECKING:
     from ..live import LiveNotebook
