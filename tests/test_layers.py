@@ -23,6 +23,7 @@ PURE = (
     *("functions.program", "functions.protocol", "functions.options", "functions.problems", "functions.openapi"),
     *("functions.executed", "functions.signature*", "functions.values.formats", "functions.kernels.literals"),
     *("channel", "channel.protocol", "channel.places"),
+    *("rpc", "rpc.jsonrpc", "rpc.log", "rpc.methods", "rpc.openrpc", "rpc.events", "rpc.inside"),
 )
 #: What both sides of the door may use.
 SHARED = (*PURE, "startup", "files", "processes", "pidfile", "proxy.upstream")
@@ -38,7 +39,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "files": PURE,
     "processes": PURE,
     "pidfile": (*PURE, "files", "processes"),
-    "server.extension": (*SHARED, "server", "server.*", "sync.handlers", "functions.*", "channel.handlers"),
+    "server.extension": (*SHARED, "server", "server.*", "sync.handlers", "functions.*", "channel.handlers", "rpc.*"),
     "server*": (*SHARED, "server", "server.*"),
     "sync.client.__main__": ("cli",),
     "sync.client*": (*PURE, "files", "credentials", "site_client", "sync.client*"),
@@ -49,6 +50,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "functions": ("functions.models", "functions.values.response"),
     "functions.values*": (*PURE, "functions.values*"),
     "functions*": (*PURE, "files", "functions.*"),
+    "rpc*": (*PURE, "files", "server.*", "rpc.*"),
     "channel": ("channel.kernel", "channel.streams"),
     "channel*": (*PURE, "channel.*"),
     "proxy*": (*PURE, "files", "proxy*"),
@@ -94,7 +96,7 @@ FRAMEWORKS = {
         ("jupyter_server", "jupyter_client", "jupyterlab", "notebook", "ipykernel", "IPython", "tornado"),
     ),
     **dict.fromkeys((*PURE, "startup", "files", "processes", "pidfile"), ("pyramid", "jupyter_server", "tornado")),
-    **dict.fromkeys(("sync*", "channel*"), ("pyramid", "webob", "zope", "waitress")),
+    **dict.fromkeys(("sync*", "channel*", "rpc*"), ("pyramid", "webob", "zope", "waitress")),
 }
 
 

@@ -27,7 +27,7 @@ class Who(StrEnum):
     ADMIN = "a signed-in user with the permission for admins, by session"
     NOBODY = "nobody, in a plain site; see test_alternative.py, and tests/proxy/test_nginx.py"
     TOKEN = "whoever sends a valid token, about that token only"
-    BELOW = "whoever may at the address below it: see HANDLERS, ACTIONS and PLANNED"
+    BELOW = "whoever may at the address below it: see HANDLERS and ACTIONS"
 
 
 class Needs(StrEnum):
@@ -160,12 +160,6 @@ PROGRAMS = {
     "api/kernels": Needs.CONSOLE, "api/kernelspecs": Needs.CONSOLE, "kernelspecs": Needs.CONSOLE,
 }  # fmt: skip
 
-#: Addresses that the design gives to features to come; until then nothing but Jupyter's own 404 answers there.
-PLANNED = (
-    Handler("rpc", "", Needs.CONSOLE, "rpc"),
-    Handler("rpc", "", Needs.CONSOLE, "rpc", Kind.WEBSOCKET),
-)
-
 _OURS = (
     Handler("-/status", "StatusHandler", Needs.NOBODY, "-/status"),
     Handler("-/context", "ContextHandler", Needs.NOBODY, "-/context"),
@@ -190,6 +184,7 @@ _FUNCTIONS = (
         r"restified/((?!-/)(?:(?!\.ipynb/-/).)+)", "CallHandler", Needs.RUN, "restified/reports/a.ipynb"
     ),
 )
+_RPC = (Handler("rpc", "RpcHandler", Needs.CONSOLE, "rpc", Kind.WEBSOCKET),)
 _CHANNEL = (
     Handler(
         *(r"channel/static/([0-9a-f]{1,64})/([a-z]+\.js)", "ScriptHandler", Needs.SESSION),
@@ -306,7 +301,7 @@ _LAB_ONLY = (
     Handler("static/lab/(.*)", "FileFindHandler", Needs.SHELL, "static/lab/none.js", Kind.OPEN),
 )
 _NOTEBOOK = (
-    *(*_OURS, *_SYNC, *_FUNCTIONS, *_CHANNEL, *_PAGES, *_SETTINGS, *_STATIC, *_FILES, *_KERNELS, *_TERMINALS),
+    *(*_OURS, *_SYNC, *_FUNCTIONS, *_RPC, *_CHANNEL, *_PAGES, *_SETTINGS, *_STATIC, *_FILES, *_KERNELS, *_TERMINALS),
     *(*_COLLABORATION, *_SERVER),
 )
 #: What a user server has, for each value of the setting ``ui``.
