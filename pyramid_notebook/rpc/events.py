@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any
 
 
@@ -13,7 +14,7 @@ def event_of(kind: str, content: Mapping[str, Any]) -> dict[str, Any] | None:
         kind: type of the message (Jupyter messaging, "Messages on the IOPub channel").
         content: of the message.
     """
-    data, metadata = content.get("data") or {}, content.get("metadata") or {}
+    data, metadata = finite(content.get("data") or {}), finite(content.get("metadata") or {})
     display_id = (content.get("transient") or {}).get("display_id")
     if kind == "display_data":
         named = {"display_id": str(display_id)} if display_id else {}
@@ -28,6 +29,17 @@ def event_of(kind: str, content: Mapping[str, Any]) -> dict[str, Any] | None:
     if kind == "clear_output":
         return {"event": "clear", "wait": bool(content.get("wait"))}
     return None
+
+
+def finite(value: Any) -> Any:
+    """Return a value without numbers that JSON does not have (RFC 8259 section 6); null stands for them."""
+    if isinstance(value, float):
+        return value if isfinite(value) else None
+    if isinstance(value, dict):
+        return {name: finite(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [finite(item) for item in value]
+    return value
 
 
 def size_of(value: Any) -> int:

@@ -62,14 +62,14 @@ async def _idle(session: Session, wait: float) -> KernelConnection:
     return connection
 
 
-async def looked(session: Session, expression: str, wait: float, timeout: float = _LONGEST) -> Any:
+async def looked(session: Session, expression: str, wait: float, longest: float = _LONGEST) -> Any:
     """Look around in a kernel of Python, which nobody else hears of.
 
     Args:
         session: that is meant.
         expression: of :mod:`.inside`.
         wait: seconds for which a kernel that is busy is waited for.
-        timeout: seconds after which the kernel is not waited for any more.
+        longest: seconds after which the kernel is not waited for any more.
 
     Raises:
         KernelBusy, WaitedLongEnough: it takes too long.
@@ -78,10 +78,10 @@ async def looked(session: Session, expression: str, wait: float, timeout: float 
     connection = await _idle(session, wait)
     options = {"silent": True, "store_history": False, "user_expressions": {inside.ANSWER: expression}}
     try:
-        async with asyncio.timeout(timeout):
+        async with asyncio.timeout(longest):
             reply = await connection.execute("", "", Hidden(), options)
     except TimeoutError:
-        message = f"This took longer than {timeout:g} seconds. Interrupt it, if it shall not go on."
+        message = f"This took longer than {longest:g} seconds. Interrupt it, if it shall not go on."
         raise WaitedLongEnough(message) from None
     try:
         return inside.answer_of(reply)
@@ -101,8 +101,7 @@ async def doctest(session: Session, asked_for: Mapping[str, Any]) -> Any:
         message = "Give the text with the examples, or the name of something whose docstring has them."
         raise BadArguments(message, errors=[{"path": "text", "message": message}])
     expression = inside.expression("doctest", text=asked_for.get("text"), name=asked_for.get("name"))
-    timeout = asked_for.get("timeout", 60)
-    result = await looked(session, expression, asked_for.get("wait", PATIENCE), timeout)
+    result = await looked(session, expression, asked_for.get("wait", PATIENCE), asked_for.get("timeout", 60))
     if "problem" in result:
         raise BadArguments(result["problem"], errors=[{"path": "name", "message": result["problem"]}])
     return result

@@ -14,7 +14,7 @@ from ..server.execution import Execution
 from ..server.execution.kernels import KernelConnection, KernelGone, Listener
 from ..server.execution.reading import Message
 from ..server.execution.sessions import state_of
-from .events import event_of, size_of
+from .events import event_of, finite, size_of
 from .frontends import Frontend
 from .log import SessionLog
 from .running import Hidden, OwnRunning, Running
@@ -235,13 +235,14 @@ class Session:
     def _on_status(self, state: str, message: Message, running: Running | None) -> None:
         if running is None and message.parent and state != "starting":
             return  # busy with a completion, say, which is nobody's business
-        if state == "idle" and running is not None:
-            if isinstance(running, OwnRunning):
-                if running.reply is None and self._connection is not None:
-                    self._connection.read_replies()
-            elif running.begun:
-                self._end(running, "error" if running.failed else "ok")
         self._set_state(state, running)
+        if state != "idle" or running is None:
+            return
+        if isinstance(running, OwnRunning):
+            if running.reply is None and self._connection is not None:
+                self._connection.read_replies()  # it was sent before; so the end is told before what others run next
+        elif running.begun:
+            self._end(running, "error" if running.failed else "ok")
 
     def _set_state(self, state: str, running: Running | None = None) -> None:
         if state == self.state:
@@ -255,12 +256,12 @@ class Session:
             return
         for payload in reply.get("payload") or ():
             if isinstance(payload, dict) and payload.get("source") == "page" and payload.get("data"):
-                data = dict(payload["data"])
+                data = finite(dict(payload["data"]))
                 self.log.add("display", running.id, running.who, size_of(payload), data=data, metadata={})
         status = str(reply.get("status"))
         count = reply.get("execution_count")
         running.count = count if isinstance(count, int) else running.count
-        told = {"expressions": reply["user_expressions"]} if reply.get("user_expressions") else {}
+        told = {"expressions": finite(reply["user_expressions"])} if reply.get("user_expressions") else {}
         self._end(running, status if status in ("ok", "error") else "aborted", **told)
 
     def _end(self, running: Running, status: str, **about: Any) -> None:
