@@ -170,26 +170,29 @@ class SessionLog:
             return
         self.add("stream", execution, who, len(text), name=name, text=text)
 
-    def since(self, after: int, *, most: int = MOST_EVENTS, most_bytes: int = MOST_BYTES) -> Read:
+    def since(
+        self, after: int, *, most: int = MOST_EVENTS, most_bytes: int = MOST_BYTES, execution: str | None = None
+    ) -> Read:
         """Return events with a number above a given one.
 
         Args:
             after: that number.
             most: events that are wanted.
             most_bytes: what they shall have together, though one comes in any case.
+            execution: id of the one whose events are wanted; None for all.
         """
         found: list[Entry] = []
         oldest = self.oldest
         lost = (after + 1, oldest - 1) if after + 1 < oldest else None
         seq = max(after, oldest - 1)
-        start = max(0, after + 1 - oldest)
-        for place in range(start, len(self._entries)):
+        for place in range(max(0, after + 1 - oldest), len(self._entries)):
             entry = self._entries[place]
-            most_bytes -= entry.length + _OVERHEAD
-            if len(found) >= most or (found and most_bytes < 0):
-                break
+            if execution in (None, entry.execution):
+                most_bytes -= entry.length + _OVERHEAD
+                if len(found) >= most or (found and most_bytes < 0):
+                    break
+                found.append(entry)
             entry.is_told = True
-            found.append(entry)
             seq = entry.seq
         return Read(tuple(found), lost, seq)
 

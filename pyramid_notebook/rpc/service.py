@@ -174,7 +174,7 @@ class Rpc:
 
     async def _events(self, asked: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
         session = self.sessions.of(asked["session"])
-        after, execution = asked.get("after", 0), asked.get("execution")
+        after, most = asked.get("after", 0), asked.get("limit", 1000)
         news = asyncio.Event()
         session.followers.add(news.set)
         try:
@@ -182,15 +182,16 @@ class Rpc:
                 async with asyncio.timeout(asked.get("wait", 0)):
                     while True:
                         news.clear()
-                        read = session.log.since(after, most=asked.get("limit", 1000), most_bytes=_ANSWERED_BYTES)
-                        if any(execution in (None, entry.execution) for entry in read.entries) or read.lost:
+                        read = session.log.since(
+                            after, most=most, most_bytes=_ANSWERED_BYTES, execution=asked.get("execution")
+                        )
+                        if read.entries or read.lost:
                             break
                         await news.wait()
         finally:
             session.followers.discard(news.set)
-        events = [entry.told for entry in read.entries if execution in (None, entry.execution)]
         lost = {"lost": {"from": read.lost[0], "to": read.lost[1]}} if read.lost else {}
-        return {"events": events, "seq": read.seq, **lost}
+        return {"events": [entry.told for entry in read.entries], "seq": read.seq, **lost}
 
     async def _execute(self, asked: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
         session = self.sessions.of(asked["session"])

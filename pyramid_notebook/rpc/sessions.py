@@ -160,10 +160,7 @@ class Session:
             self._on_status(str(message.content.get("execution_state")), message, running)
         elif kind == "execute_input":
             if running is not None and not running.begun:
-                running.begun = True
-                running.count = self.count = int(message.content.get("execution_count") or 0)
-                code = str(message.content.get("code", ""))
-                self.log.add("begin", running.id, running.who, len(code), code=code, count=running.count)
+                self._begun(running, message.content)
         elif (event := event_of(kind, message.content)) is not None:
             if kind == "error" and running is not None:
                 running.failed = True
@@ -232,10 +229,18 @@ class Session:
                 self._foreign.popitem(last=False)
         return running
 
+    def _begun(self, running: Running, content: Mapping[str, Any]) -> None:
+        running.begun = True
+        self._set_state("busy", running)
+        running.count = self.count = int(content.get("execution_count") or 0)
+        code = str(content.get("code", ""))
+        self.log.add("begin", running.id, running.who, len(code), code=code, count=running.count)
+
     def _on_status(self, state: str, message: Message, running: Running | None) -> None:
         if running is None and message.parent and state != "starting":
             return  # busy with a completion, say, which is nobody's business
-        self._set_state(state, running)
+        if running is None or running.begun or isinstance(running, OwnRunning):  # else it may be silent; see `_begun`
+            self._set_state(state, running)
         if state != "idle" or running is None:
             return
         if isinstance(running, OwnRunning):

@@ -113,7 +113,7 @@ class Socket:
         """Run code, and return the events of that."""
         execution = self.call("execute", session=session, code=code, **params)["execution"]
         events = self.until("end", execution=execution)
-        return [event for event in events if event["execution"] == execution]
+        return [event for event in events if event.get("execution") == execution]
 
     def _take(self) -> None:
         message = json.loads(self.connection.recv())

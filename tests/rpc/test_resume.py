@@ -45,9 +45,8 @@ def interrupted(opened: Opened, after: int, chance: random.Random) -> list[dict[
         connection.send(json.dumps(request("session.open", kernel=opened.about["kernel"], after=after)))
         for _ in range(chance.choice((0, 1, 1, 2, 3))):
             message = json.loads(connection.recv())
-            for one in message if isinstance(message, list) else [message]:
-                if "method" in one:
-                    found.append({"event": one["method"], **one["params"]})
+            messages = message if isinstance(message, list) else [message]
+            found += [{"event": one["method"], **one["params"]} for one in messages if "method" in one]
     finally:
         connection.shutdown()
     return found

@@ -56,7 +56,9 @@ def test_a_notebook_is_made_where_that_was_asked_for(server: Daemon) -> None:
     post(server, "shutdown", session=opened["session"])
 
 
-@pytest.mark.parametrize("path", ["../x.ipynb", "a/../../x.ipynb", "x.txt", "a\\b.ipynb", "/etc/x.ipynb\0.ipynb", ".ipynb/.."])
+@pytest.mark.parametrize(
+    "path", ["../x.ipynb", "a/../../x.ipynb", "x.txt", "a\\b.ipynb", "/etc/x.ipynb\0.ipynb", ".ipynb/.."]
+)
 def test_a_path_that_leads_elsewhere_makes_nothing(server: Daemon, path: str) -> None:
     before = sorted(server.folder.path.rglob("*.ipynb"))
     error = error_of(server, "session.open", notebook=path, new=True)
