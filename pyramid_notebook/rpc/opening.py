@@ -129,6 +129,8 @@ class Sessions:
         kernel_name = state_of(self._app, kernel_id).name
         session = Session(self._execution, kernel_id, kernel_name, self._user, sheet)
         self._sessions[session.id] = session
+        if sheet is not None:
+            sheet.begin()
         return session
 
     def _make_room(self) -> None:

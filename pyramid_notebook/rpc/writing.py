@@ -92,6 +92,7 @@ class Worksheet:
         self._execution = execution
         self._kernel_id = kernel_id
         self._path = path
+        self._file_id = notebooks.app.web_app.settings["file_id_manager"].index(path)
         self._notebook: LiveNotebook | None = None
         self._hold = ExitStack()
         self._opening: asyncio.Task[None] | None = None
@@ -103,9 +104,12 @@ class Worksheet:
     @property
     def path(self) -> str:
         """Of the notebook, where it is now."""
-        if self._notebook is not None and self._notebook.path:
-            self._path = self._notebook.path
+        self._path = self._notebooks.app.web_app.settings["file_id_manager"].get_path(self._file_id) or self._path
         return self._path
+
+    def begin(self) -> None:
+        """Open the notebook, before there is something to write."""
+        self._soon(0)
 
     def append(self, code: str) -> CellWriting:
         """Return a cell that will be appended."""

@@ -87,9 +87,9 @@ def test_looking_around_is_told_to_nobody_and_counts_for_nothing(session: Opened
 
 
 def test_the_examples_of_a_docstring_are_run(session: Opened) -> None:
-    session.run('def half(x):\n    """Half.\n\n    >>> half(4)\n    2.0\n    >>> half(5)\n    2\n    """\n    return x / 2')
+    session.run("def half(x):\n    '''\n    >>> half(4)\n    2.0\n    >>> half(5)\n    2\n    '''\n    return x / 2")
     found = post(session.server, "doctest", session=session.id, name="half")
-    (failure,) = found["failures"]
+    failure = found["failures"][0]
     assert (found["attempted"], found["failed"]) == (2, 1)
     assert (failure["source"], failure["want"], failure["got"]) == ("half(5)\n", "2\n", "2.5\n")
 
