@@ -63,8 +63,7 @@ class Desk:
     @contextmanager
     def console(self, *arguments: str, **environment: str) -> Iterator[Terminal]:
         """Run the console in a terminal."""
-        command = [sys.executable, "-c", COMMAND, "console", *arguments]
-        with terminal(command, self.environment(**environment), cwd=str(self.laptop.home)) as shown:
+        with terminal(COMMAND, ["console", *arguments], self.environment(**environment), cwd=str(self.laptop.home)) as shown:
             yield shown
 
     def pipe(self, text: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -9,6 +9,7 @@ import re
 import signal
 import struct
 import subprocess
+import sys
 import termios
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,8 +21,10 @@ import pyte
 from .running import wait_until
 
 #: Seconds that anything may take; a loaded machine is slow.
-PATIENCE = 60
+PATIENCE = 15
 _ROWS, _COLUMNS = 60, 110
+#: Makes a process that has a session of its own the one that Ctrl-C in its terminal is for.
+_LEADS = "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0)\n"
 
 
 class _Screen(pyte.Screen):
@@ -80,11 +83,14 @@ class Terminal:
         Args:
             pattern: a regular expression, in which lines begin at ``^`` and end at ``$``.
         """
-        found: re.Match[str] = wait_until(
-            lambda: re.search(pattern, self.text, re.MULTILINE) or self._ended(pattern),
-            f"{pattern} on the screen",
-            seconds=PATIENCE,
-        )
+        try:
+            found: re.Match[str] = wait_until(
+                lambda: re.search(pattern, self.text, re.MULTILINE) or self._ended(pattern),
+                f"{pattern} on the screen",
+                seconds=PATIENCE,
+            )
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.text}") from None
         return found
 
     def colour_of(self, text: str) -> str:
@@ -116,20 +122,26 @@ class Terminal:
 
 @contextmanager
 def terminal(
-    arguments: Sequence[str], environment: Mapping[str, str], *, cwd: str | None = None
+    source: str, arguments: Sequence[str], environment: Mapping[str, str], *, cwd: str | None = None
 ) -> Iterator[Terminal]:
-    """Run a program in a terminal of its own, as its leader, and end it."""
+    """Run Python source in a terminal of its own, and end it.
+
+    Args:
+        source: for ``python -c``.
+        arguments: of the program.
+        environment: its variables.
+        cwd: its folder.
+    """
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", _ROWS, _COLUMNS, 0, 0))
     process = subprocess.Popen(
-        arguments,
+        [sys.executable, "-c", f"{_LEADS}{source}", *arguments],
         stdin=slave,
         stdout=slave,
         stderr=slave,
         env=dict(environment),
         cwd=cwd,
         start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
     )
     os.close(slave)
     shown = Terminal(master, process)
