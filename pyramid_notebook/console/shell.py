@@ -74,7 +74,7 @@ class Shell:
             except NotebookError as error:
                 self._printer.note(str(error))
                 return _FAILED
-        self._printer.note(f"The kernel goes on, with all its variables. Come back: {self._way_back}")
+        self._printer.note(f"The kernel goes on, with all its variables. Come back:\n    {self._way_back}")
         return _DONE
 
     def _take(self, typed: str) -> None:
