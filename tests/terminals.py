@@ -21,7 +21,7 @@ import pyte
 from .running import wait_until
 
 #: Seconds that anything may take; a loaded machine is slow.
-PATIENCE = 15
+PATIENCE = 60
 _ROWS, _COLUMNS = 60, 110
 #: Makes a process that has a session of its own the one that Ctrl-C in its terminal is for.
 _LEADS = "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0)\n"

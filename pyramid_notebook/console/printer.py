@@ -16,6 +16,8 @@ from .rendering import Look, rendered
 from .screen import Screen
 
 _BACK_TO_LINE_START = "\r\x1b[K"
+#: What nobody has run is what a kernel says to a page of its own accord, as of its widgets.
+_OF_EXECUTIONS = frozenset(("stream", "display", "update", "error", "clear"))
 _UP_AND_CLEAR = "\x1b[{}A\r\x1b[J"
 
 
@@ -65,7 +67,7 @@ class Printer:
             with self.beginning:
                 is_own = event.execution in self._own
         show = getattr(self, f"_show_{event.kind}", None)
-        if show:
+        if show and (event.execution or event.kind not in _OF_EXECUTIONS):
             show(event, is_own)
         if is_own and event.kind in ("input_request", "end"):
             self.news.put(event)

@@ -158,7 +158,7 @@ class Prompt:
             buffer.apply_completion(buffer.complete_state.current_completion)
             return
         document = buffer.document
-        if document.text_after_cursor.strip():
+        if "\n" in document.text_after_cursor.rstrip():
             buffer.insert_text("\n")
             return
         indent = more_of(self._session, document.text)

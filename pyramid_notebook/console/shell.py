@@ -60,15 +60,14 @@ class Shell:
         while True:
             try:
                 typed = self._prompt.code()
+                if is_leaving(typed):
+                    break
+                if typed.strip():
+                    self._take(typed)
             except KeyboardInterrupt:
                 continue
             except EOFError:
                 break
-            if is_leaving(typed):
-                break
-            try:
-                if typed.strip():
-                    self._take(typed)
             except (RpcRefused, SiteUnreachable) as error:
                 self._printer.note(str(error))
             except NotebookError as error:

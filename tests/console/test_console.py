@@ -16,7 +16,7 @@ from .test_pictures import png
 from .test_rendering import CONTROLS
 
 NOTEBOOK = ("--notebook", "shared.ipynb", "--new")
-PROMPT = r"^In \[(\d+)\]:\s*\Z"
+PROMPT = r"^(?:\^C)?In \[(\d+)\]:\s*\Z"
 CTRL_C, CTRL_D, CTRL_R, TAB = "\x03", "\x04", "\x12", "\t"
 
 
@@ -44,6 +44,7 @@ def run(shown: Terminal, *lines: str) -> int:
     """Type code when the console asks for it, and return the number of the input."""
     number = prompt(shown)
     shown.type("".join(f"{line}\r" for line in lines))
+    shown.shows(rf"^(?:\^C)?In \[{number}\]: {re.escape(lines[0][:30])}")
     return number
 
 
@@ -75,8 +76,7 @@ def test_tab_completes_with_types(console):
     prompt(console)
     console.type(f"some_{TAB}")
     console.shows(r"some_function +function")
-    console.shows(r"some_number$")
-    console.type(CTRL_C)
+    console.shows(r"some_number(?: +\w+)?$")
 
 
 def test_a_question_mark_shows_what_is_known(console):
@@ -88,7 +88,8 @@ def test_a_question_mark_shows_what_is_known(console):
 
 def test_a_long_answer_is_shown_page_by_page(console):
     run(console, "import textwrap")
-    run(console, "textwrap??")
+    prompt(console)
+    console.type("textwrap??\r")
     console.shows(r"^:\Z")  # that is less
     console.type("q")
     prompt(console)
@@ -184,18 +185,17 @@ def test_what_others_run_is_shown_with_their_name_above_what_is_typed(console, a
         rf"^\[user, another program\] In \[{number}\]: print\('from elsewhere'\)\n +\.\.\.: 'shown as well'\n"
         rf"from elsewhere\nOut\[{number}\]: 'shown as well'\nIn \[{number + 1}\]: half a th\Z"
     )
-    console.type(CTRL_C)
 
 
 def test_it_connects_again_by_itself(console, at_home):
-    number = run(console, "import time\rfor n in range(40): print('tick', n); time.sleep(0.05)\r")
+    number = run(console, "for n in range(40): print('tick', n); __import__('time').sleep(0.05)", "")
     console.shows(r"^tick 1$")
     at_home.site.kill()
     console.shows(r"^The connection broke off\. Connecting again; the kernel goes on\.$")
     at_home.site.start()
     console.shows(r"^Connected again\.$")
     console.shows(r"^tick 39$")
-    assert prompt(console) == number + 2
+    assert prompt(console) == number + 1
     assert re.findall(r"^tick (\d+)$", console.text, re.MULTILINE) == [str(number) for number in range(40)]
 
 
@@ -205,7 +205,7 @@ def test_ctrl_d_leaves_the_kernel_running_and_says_how_to_come_back(at_home):
         prompt(first)
         first.type(CTRL_D)
         assert first.end() == 0
-        command = first.shows(r"^Come back:\n +pyramid-notebook console (\S+) (--notebook shared\.ipynb)$")
+        command = first.shows(r"Come back:\n +pyramid-notebook console (\S+) (--notebook shared\.ipynb)$")
     with at_home.console(command[1], *command[2].split()) as second:
         run(second, "kept")
         second.shows(r"'still there'")

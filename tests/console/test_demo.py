@@ -9,11 +9,10 @@ from tests.browser.visitor import Visitor
 from tests.running import chromium
 from tests.running_console import USER
 
-from .test_console import prompt
+from .test_console import prompt, run
 
 #: What an expression in a loop shows is the display hook's, if IPython is told so.
 EVERY_EXPRESSION = "%config InteractiveShell.ast_node_interactivity = 'all'"
-FROM_HERE = "globals().pop('go_on', None)"
 LOOP = ("for i in range(10):", "time.sleep(0.2)", "print(i)", "i**2", "")
 
 
@@ -30,11 +29,9 @@ def test_two_terminals_and_a_page_see_a_loop_as_it_happens(at_home):
         page.until_idle()
         with at_home.console(f"{at_home.site.url}{path}", "--name", "second") as second:
             prompt(second)
-            first.type(f"{EVERY_EXPRESSION}\r")
-            prompt(first)
-            first.type("import time\r")
-            number = prompt(first)
-            first.type("".join(f"{line}\r" for line in LOOP))
+            run(first, EVERY_EXPRESSION)
+            run(first, "import time")
+            number = run(first, *LOOP)
             for shown in (first, second):
                 shown.shows(rf"^2\nOut\[{number}\]: 4$")
             page.see(".jp-OutputArea-output", "2")
@@ -44,6 +41,8 @@ def test_two_terminals_and_a_page_see_a_loop_as_it_happens(at_home):
             second.shows(rf"^\[user, first\] In \[{number}\]: for i in range\(10\):\n(?: .*\n)+{every}\nIn \[")
             page.see(".jp-OutputArea-output", "81")
 
+            page.press(".jp-CodeCell .cm-content", "i**2")
+            page.driver.execute_script("window.jupyterapp.commands.execute('notebook:insert-cell-below')")
             page.run("'from the page'")
             for shown in (first, second):
                 shown.shows(r"^\[user, \w+\] In \[\d+\]: 'from the page'\nOut\[\d+\]: 'from the page'\nIn \[")
