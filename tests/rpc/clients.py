@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -115,6 +115,10 @@ class Socket:
         events = self.until("end", execution=execution)
         return [event for event in events if event.get("execution") == execution]
 
+    def close(self) -> None:
+        """Hang up."""
+        self.connection.shutdown()
+
     def _take(self) -> None:
         message = json.loads(self.connection.recv())
         for one in message if isinstance(message, list) else [message]:
@@ -135,7 +139,5 @@ def connected(server: Daemon, **fields: str) -> Iterator[Socket]:
         header={SECRET_HEADER: server.record.secret, TOKEN_HEADER: "a token", **fields},
         suppress_origin="Origin" not in fields,
     )
-    try:
-        yield Socket(connection)
-    finally:
-        connection.shutdown()
+    with closing(Socket(connection)) as socket:
+        yield socket

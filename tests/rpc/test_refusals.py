@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -137,8 +138,8 @@ def test_a_page_of_the_site_may_open_a_websocket(server: Daemon) -> None:
         header={SECRET_HEADER: server.record.secret},
         origin="http://localhost",
     )
-    assert isinstance(Socket(connection).call("session.list"), list)
-    connection.shutdown()
+    with closing(Socket(connection)) as socket:
+        assert isinstance(socket.call("session.list"), list)
 
 
 def test_what_fails_here_is_logged_and_not_told(session: Opened) -> None:
