@@ -60,6 +60,20 @@
      │   ├─ BadFrame           ... because what came cannot be understood
      │   └─ PageError          ... because the page's function threw an exception
      │       └─ NotExposed     ... or there is none of that name
+     ├─ RpcError               a request of JSON-RPC cannot be answered
+     │   ├─ NotJson            ... because it is no JSON
+     │   ├─ BadCall            ... because it is no request
+     │   │   └─ CallTooLarge   ... because it is too long to be read
+     │   ├─ NoMethod           ... because there is no such method
+     │   ├─ BadArguments       ... because its parameters do not fit; names all that is wrong
+     │   ├─ NoSession          ... because there is no such session
+     │   ├─ KernelDead         ... because its kernel does not run any more
+     │   ├─ KernelBusy         ... because its kernel works on something else
+     │   ├─ NotTheAsker        ... because only another frontend may answer this input
+     │   ├─ NoExecution        ... because there is no such execution
+     │   ├─ WaitedLongEnough   ... in time
+     │   ├─ NoSuchThing        ... because there is no such notebook or kernel
+     │   └─ TooMany            ... because there is no room for one more
      ├─ ScopeError             a scope of a token is unknown, or cannot be restricted that way
      ├─ TokenNotMade           a token cannot be made as it was asked for
      ├─ TokenStoreError        the database of the tokens does not answer, or cannot be used
@@ -161,7 +175,6 @@ from .rpc import (
     NotTheAsker,
     RpcError,
     TooMany,
-    TooMuch,
     WaitedLongEnough,
 )
 from .servers import (
@@ -309,7 +322,6 @@ __all__ = [
     "TooManyCalls",
     "TooManyFailures",
     "TooManyServers",
-    "TooMuch",
     "Unasked",
     "UnknownLanguage",
     "UnknownRev",

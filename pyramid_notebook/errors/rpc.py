@@ -123,13 +123,6 @@ class NoSuchThing(RpcError):
     reason = "no-such-notebook"
 
 
-class TooMuch(RpcError):
-    """Something has more of something than there is room for."""
-
-    code = -32008
-    reason = "too-large"
-
-
 class TooMany(RpcError):
     """There are too many of something already."""
 

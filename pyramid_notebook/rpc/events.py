@@ -6,6 +6,25 @@ from collections.abc import Mapping
 from math import isfinite
 from typing import Any
 
+#: What is told, by the event's name: when, and what else than session, number, time, execution and who.
+EVENTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "begin": ("the kernel begins with code, whoever has asked for it", ("code", "count")),
+    "stream": ("text is written to `stdout` or `stderr`", ("name", "text")),
+    "display": ("something is shown, in several media types", ("data", "metadata", "display_id")),
+    "update": ("what was shown with a display id changes", ("display_id", "data", "metadata")),
+    "result": ("the last expression has a value", ("count", "data", "metadata")),
+    "error": ("an exception was raised", ("ename", "evalue", "traceback")),
+    "clear": ("what was shown shall go, at once or when something new comes (`wait`)", ("wait",)),
+    "input_request": ("code asks for a line", ("prompt", "password")),
+    "input_done": ("it was given one", ()),
+    "status": ("the kernel is `busy`, `idle`, `starting`, `restarting` or `dead`", ("state",)),
+    "end": (
+        "an execution has ended: `ok`, `error` or `aborted`; `reason` says `restarted` or `died` where the kernel did",
+        ("status", "count", "reason", "expressions"),
+    ),
+    "lost": ("events with these numbers are not kept any more; it has no number itself", ("from", "to")),
+}
+
 
 def event_of(kind: str, content: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return what a message tells, with the event's name as ``event``; None for what is told otherwise, or not at all.

@@ -53,7 +53,7 @@ _SESSION = _text("id of the session")
 _CODE = _text("source in the kernel's language")
 _CURSOR = _number("where the cursor is in the code, in Unicode code points", minimum=0)
 _EVENT: Schema = {"type": "object", "description": "an event, with its name as `event`"}
-_OPENED = _object(
+_LISTED = _object(
     session=_SESSION,
     kernel=_text("id of its kernel"),
     notebook={"type": ["string", "null"], "description": "path of its notebook, below the user's folder"},
@@ -61,6 +61,14 @@ _OPENED = _object(
     state={"enum": ["idle", "busy", "starting", "dead"]},
     seq=_number("number of its newest event, 0 for none"),
     oldest=_number("number of its oldest event that is kept"),
+    frontends=_number("that follow it just now"),
+)
+_OPENED = _object(
+    **_LISTED["properties"],
+    language={"type": "object", "description": "of the kernel (Jupyter messaging, `language_info`)"},
+    banner=_text("what the kernel says of itself"),
+    count=_number("execution count of what ran last"),
+    address={"type": ["string", "null"], "description": "URL path of the page of its notebook"},
 )
 _NOTHING = _object()
 
@@ -153,7 +161,19 @@ _OPEN: Mapping[str, Schema] = {
     "key": _text("chosen by the client; who opens again with it is the same frontend", minLength=1, maxLength=128),
 }
 _WAIT = _seconds("how long a kernel that is busy may be waited for", default=PATIENCE, maximum=LONGEST_POLL)
-_RAN = _object(execution=_text("id of the execution"), seq=_number("number of the newest event before it"))
+_RAN: Schema = {
+    "type": "object",
+    "properties": {
+        "execution": _text("id of the execution"),
+        "seq": _number("number of the newest event before it"),
+        "status": {"enum": ["ok", "error", "aborted"], "description": "only at the end"},
+        "count": {"type": ["integer", "null"], "description": "execution count; only at the end"},
+        "reason": _text("`restarted` or `died`; only where the kernel did"),
+        "expressions": {"type": "object", "description": "values of `user_expressions`; only at the end"},
+        "events": _list(_EVENT),
+    },
+    "required": ["execution", "seq"],
+}
 
 _ALL = (
     Method(
@@ -163,7 +183,7 @@ _ALL = (
         (),
         _OPENED,
     ),
-    Method("session.list", "List the sessions.", {}, (), _list(_OPENED)),
+    Method("session.list", "List the sessions.", {}, (), _list(_LISTED)),
     Method(
         "session.close",
         "Hear of a session no longer; its kernel goes on.",

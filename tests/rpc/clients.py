@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import websocket
+from jsonschema import Draft202012Validator
 
 from pyramid_notebook.proxy.connection import dial
 from pyramid_notebook.proxy.upstream import exchange
 from pyramid_notebook.record import SECRET_HEADER, TOKEN_HEADER
+from pyramid_notebook.rpc.methods import METHODS
 from tests.server.daemons import Daemon
 
 _PATIENCE = 60.0
@@ -53,6 +55,7 @@ def post(server: Daemon, method: str, **params: Any) -> Any:
     """Post a request, and return its result; an error fails the test."""
     answer = send(server, json.dumps(request(method, **params)).encode()).message
     assert "error" not in answer, answer
+    Draft202012Validator(dict(METHODS[method].result)).validate(answer["result"])
     return answer["result"]
 
 
@@ -80,6 +83,7 @@ class Socket:
         """Send a request, and return its result; an error fails the test."""
         answer = self.answer(self.ask(method, **params))
         assert "error" not in answer, answer
+        Draft202012Validator(dict(METHODS[method].result)).validate(answer["result"])
         return answer["result"]
 
     def ask(self, method: str, **params: Any) -> int:
