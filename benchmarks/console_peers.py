@@ -90,7 +90,9 @@ def kernel_client(site: ConsoleSite) -> Iterator[Peer]:
         client = kernel._manager.client
 
         def complete(code: str) -> list[str]:
-            reply = client.complete(code, len(code), reply=True, timeout=_SECONDS)
+            asked = client.complete(code, len(code))
+            while (reply := client.shell_channel.get_msg(timeout=_SECONDS))["parent_header"].get("msg_id") != asked:
+                pass
             found: list[str] = reply["content"]["matches"]
             return found
 

@@ -36,7 +36,8 @@ class Line:
         self._connection = connection
         self._ids = itertools.count()
         self._waiting: list[dict[str, Any]] = []
-        self.session = self.call("session.open", kernel_name="python3")["session"]
+        opened = self.call("session.open")  # a new notebook and its kernel, as the console begins
+        self.session, self.kernel = opened["session"], opened["kernel"]
 
     def call(self, method: str, **params: Any) -> Any:
         """Return the result of a method."""
@@ -73,8 +74,12 @@ class Line:
         return taken
 
     def close(self) -> None:
-        """Go away, and end the kernel."""
+        """End the kernel, and go away."""
         self.call("shutdown", session=self.session)
+        self.leave()
+
+    def leave(self) -> None:
+        """Go away; the kernel runs on."""
         self._connection.close()
 
     def _send(self, method: str, params: dict[str, Any]) -> int:
@@ -118,9 +123,8 @@ class ConsoleSite:
         assert record
         fields = {SECRET_HEADER: record.secret, TOKEN_HEADER: "1"}
         address = f"ws://localhost{record.base_url}rpc"
-        return Line(
-            websocket.create_connection(address, header=fields, socket=dial(record, _SECONDS), timeout=_SECONDS)
-        )
+        opened = dial(record, _SECONDS)
+        return Line(websocket.create_connection(address, header=fields, socket=opened, timeout=_SECONDS))
 
     def sign_in(self, home: Path) -> None:
         """Leave in a home folder what ``pyramid-notebook login`` leaves there."""
