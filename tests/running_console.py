@@ -63,7 +63,8 @@ class Desk:
     @contextmanager
     def console(self, *arguments: str, **environment: str) -> Iterator[Terminal]:
         """Run the console in a terminal."""
-        with terminal(COMMAND, ["console", *arguments], self.environment(**environment), cwd=str(self.laptop.home)) as shown:
+        variables, home = self.environment(**environment), str(self.laptop.home)
+        with terminal(COMMAND, ["console", *arguments], variables, cwd=home) as shown:
             yield shown
 
     def pipe(self, text: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -23,6 +23,7 @@ PURE = (
     *("functions.program", "functions.protocol", "functions.options", "functions.problems", "functions.openapi"),
     *("functions.executed", "functions.signature*", "functions.values.formats", "functions.kernels.literals"),
     *("channel", "channel.protocol", "channel.places"),
+    *("client.events", "console.questions", "console.html_text", "console.sixel"),
     *("rpc", "rpc.jsonrpc", "rpc.log", "rpc.methods", "rpc.openrpc", "rpc.events", "rpc.inside"),
 )
 #: What both sides of the door may use.
@@ -45,6 +46,10 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "sync.client*": (*PURE, "files", "credentials", "site_client", "sync.client*"),
     "sync*": (*PURE, "files", "server.*", "sync.*"),
     "functions.client*": (*PURE, "files", "credentials", "site_client", "sync.client*", "functions.client*"),
+    "client*": (*PURE, "files", "credentials", "site_client", "sync.client*", "client*"),
+    "console*": (
+        *(*PURE, "files", "credentials", "site_client", "device_login", "sync.client*", "client*", "console*"),
+    ),
     "functions.remote": (*PURE, "proxy.upstream"),
     "functions.site": (*SHARED, *DOOR, "functions.remote", "functions.values*"),
     "functions": ("functions.models", "functions.values.response"),
@@ -61,6 +66,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "device_login": (*PURE, "files", "credentials", "site_client"),
     "cli": (
         *("errors*", "device_login", "sync", "sync.client*", "functions.client*", "tokens", "tokens.commands"),
+        "console.commands",
         "nginx_config",
     ),
     **dict.fromkeys(TOKENS_DOOR, (*SHARED, *DOOR, "manager", "proxy.decisions", "proxy.passages", "tokens*")),
@@ -91,7 +97,7 @@ FRAMEWORKS = {
     **dict.fromkeys(
         (
             *("proxy*", "spawners*", "manager", "views", "launching", "security", "pages", "door", "demo*"),
-            *("selftest*", "handover*", "functions.site", "functions.remote"),
+            *("selftest*", "handover*", "functions.site", "functions.remote", "client*", "console*"),
         ),
         ("jupyter_server", "jupyter_client", "jupyterlab", "notebook", "ipykernel", "IPython", "tornado"),
     ),

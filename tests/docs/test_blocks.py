@@ -233,6 +233,7 @@ CHANNEL_TEST = by("test_channel", "test_every_example_is_run_by_the_tests_in_bro
 FOLLOWED: dict[str, Check] = {
     "docs/how-to/channel.md": CHANNEL_TEST,
     "docs/how-to/from-jchannel.md": CHANNEL_TEST,
+    "docs/how-to/console.md": by("test_console", "test_the_page_can_be_followed_to_its_end"),
     CALL: by("test_call", "test_all_commands_of_the_page_print_what_it_shows"),
     EDITOR_TUTORIAL: by("test_editor_tutorial", "test_the_tutorial_can_be_followed_to_its_end"),
     FROM_A_SITE: by("test_call", "test_a_site_publishes_a_notebook_and_calls_it_from_a_view"),
