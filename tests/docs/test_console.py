@@ -55,7 +55,7 @@ def test_the_page_can_be_followed_to_its_end(folder: Path) -> None:
             elif block.language == "sh":
                 reader.type(reader.here(block.text), may_fail=False)
             elif not block.text.startswith("Notebook console-"):
-                reader.compare(block.text)
+                reader.compare(block.text.replace("https://example.com", site.url))
 
 
 def test_the_options_exit_codes_and_terminals_of_the_page_are_those_that_there_are() -> None:
