@@ -1,9 +1,9 @@
 """How fast kernels answer over JSON-RPC, through the door of a site, and how soon the console has its prompt.
 
-Run it with ``python -m benchmarks.console [--quick] [--json] [--write docs/benchmarks.md]``, after ``make bench-tools``.
-The demo site runs on waitress; all connections are websockets with a token, and stay open. Beside it run, in each round,
-jupyter_console on a kernel of this machine, without any site, and jupyter_kernel_client through the same door. What is
-told are medians over the rounds of the figures of a round, and of their ratios within it.
+Run it with ``python -m benchmarks.console [--quick] [--json] [--write docs/benchmarks.md]``, after
+``make bench-tools``. The demo site runs on waitress; all connections are websockets with a token. Beside it run, in
+each round, jupyter_console on a kernel of this machine, without any site, and jupyter_kernel_client through the same
+door. What is told are medians over the rounds of the figures of a round.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ PURE = (
     *("sync.percent*", "sync.requests", "sync.revisions"),
     *("functions.program", "functions.protocol", "functions.options", "functions.problems", "functions.openapi"),
     *("functions.executed", "functions.signature*", "functions.values.formats", "functions.kernels.literals"),
-    *("channel", "channel.protocol", "channel.places"),
+    *("channel", "channel.protocol", "channel.places", "tunnel.crossing"),
     *("client.events", "console.questions", "console.html_text", "console.sixel"),
     *("rpc", "rpc.jsonrpc", "rpc.log", "rpc.methods", "rpc.openrpc", "rpc.events", "rpc.inside"),
 )
@@ -61,13 +61,13 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "proxy*": (*PURE, "files", "proxy*"),
     "spawners*": (*SHARED, "spawners*"),
     "manager": (*SHARED, "spawners*", "functions.remote"),
+    "tunnel*": (*PURE, "files", "site_client", "sync.client*", "tunnel.*"),
     "credentials": (*PURE, "files"),
     "site_client": PURE,
     "device_login": (*PURE, "files", "credentials", "site_client"),
     "cli": (
         *("errors*", "device_login", "sync", "sync.client*", "functions.client*", "tokens", "tokens.commands"),
-        "console.commands",
-        "nginx_config",
+        *("console.commands", "nginx_config", "tunnel", "tunnel.commands"),
     ),
     **dict.fromkeys(TOKENS_DOOR, (*SHARED, *DOOR, "manager", "proxy.decisions", "proxy.passages", "tokens*")),
     "tokens*": (*PURE, "files", "tokens*"),
@@ -91,7 +91,7 @@ FRAMEWORKS = {
     **dict.fromkeys((*TOKENS_DOOR, "tokens.commands"), ("jupyter_server", "tornado")),
     "tokens*": ("pyramid", "webob", "jupyter_server", "tornado"),
     **dict.fromkeys(
-        ("credentials", "device_login", "site_client", "cli", "sync.client*", "functions.client*"),
+        ("credentials", "device_login", "site_client", "cli", "sync.client*", "functions.client*", "tunnel*"),
         ("pyramid", "webob", "jupyter_server", "tornado", "pycrdt", "sqlalchemy", "alembic", "requests"),
     ),
     **dict.fromkeys(

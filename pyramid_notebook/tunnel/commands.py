@@ -9,8 +9,8 @@ from typing import Any
 #: What each command is for.
 COMMANDS = {"tunnel": "run a program of Jupyter's for which the notebooks of a site are on this machine"}
 _EPILOG = (
-    "The program finds the address in JUPYTER_URL and JUPYTER_GATEWAY_URL. Examples: pyramid-notebook tunnel jupyter lab; "
-    "pyramid-notebook tunnel jupyter konsole. Without a program the address is printed, and good until Ctrl-C."
+    "The program finds the address in JUPYTER_URL and JUPYTER_GATEWAY_URL. Examples: pyramid-notebook tunnel jupyter "
+    "lab; pyramid-notebook tunnel jupyter konsole. Without a program the address is printed, and good until Ctrl-C."
 )
 
 

@@ -1,8 +1,8 @@
 """What of a request goes on to the site, and what of its answer comes back (pure).
 
-The address here has a secret in its path, ``/{secret}/api/kernels``. It is there because some of Jupyter's programs send
-no credential with a websocket, and others put theirs into the query: all of them keep the path. The secret is good for
-this machine and for one run; the user's own token is added to what goes to the site, and stands nowhere else.
+The address here has a secret in its path, ``/{secret}/api/kernels``. It is there because some of Jupyter's programs
+send no credential with a websocket, and others put theirs into the query: all of them keep the path. The secret is
+good for this machine and for one run; the user's own token is added to what goes to the site, and stands nowhere else.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _OF_CONNECTION = frozenset(
 )  # fmt: skip
 #: What says who asks, or from which page: the token says it.
 _OF_CLIENT = frozenset({"host", "authorization", "cookie", "origin", "referer", "x-xsrftoken"})
-#: Parameters of a query in which Jupyter's programs send what they take for a token of the server.
+#: Parameter of a query in which Jupyter's programs send what they take for a token of the server.
 _TOKEN_PARAMETER = "token"  # noqa: S105 - its name only
 
 

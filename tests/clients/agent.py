@@ -11,13 +11,13 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 from mcp import ClientSession, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
 
-async def main() -> None:
-    server = json.loads(Path(sys.argv[1]).read_text())["mcpServers"]["site"]
+async def main(server: dict[str, Any]) -> None:
     parameters = StdioServerParameters(command=server["command"], args=server["args"], env=dict(os.environ))
     async with stdio_client(parameters) as ends, ClientSession(*ends) as session:
         await session.initialize()
@@ -28,4 +28,4 @@ async def main() -> None:
             print(json.dumps([bool(answer.is_error), text]), flush=True)  # noqa: T201
 
 
-asyncio.run(main())
+asyncio.run(main(json.loads(Path(sys.argv[1]).read_text())["mcpServers"]["site"]))

@@ -69,15 +69,17 @@ class Machine:
         return {**inherited, "HOME": home, "PATH": path, "PYTHONPATH": str(PACKAGES), "PYTHONUNBUFFERED": "1"}
 
 
-def machine(site: Site, home: Path, scopes: str) -> Iterator[Machine]:
+def machine(site: Site, home: Path, scopes: str, *, with_programs: bool = True) -> Iterator[Machine]:
     """Yield a machine whose user has signed in.
 
     Args:
         site: that runs.
         home: an empty folder.
         scopes: of the token, in their text form.
+        with_programs: whether Jupyter's programs must be there.
     """
-    assert PACKAGES.exists(), f"Jupyter's programs are missing. Type: make jupyter-clients VENV={sys.prefix}"
+    told = f"Jupyter's programs are missing. Type: make jupyter-clients VENV={sys.prefix}"
+    assert not with_programs or PACKAGES.exists(), told
     laptop = Laptop(home)
     with closing(open_store(Settings(notebook_folder=str(site.folder / "notebooks")))) as store:
         info, secret = store.create(USER, "a program", parse_grants(scopes), 3600)

@@ -16,6 +16,7 @@ import pytest
 import requests
 import websocket
 
+from pyramid_notebook.scopes import Scope
 from tests.clients.programs import PACKAGES, Machine, machine
 from tests.running import ROOT, Site, demo_site, free_port, wait_until
 
@@ -100,7 +101,7 @@ def lab(command: str, at: Machine) -> Iterator[str]:
 
 
 def execute(url: str, kernel: str, code: str) -> str:
-    """Return what code prints, through a websocket of JupyterLab (Jupyter messaging, "Messages on the shell channel")."""
+    """Return what code prints, through a websocket of JupyterLab (Jupyter messaging, "Execute")."""
     address = f"{url.replace('http', 'ws')}api/kernels/{kernel}/channels?token=local"
     message = {
         "channel": "shell",
@@ -222,8 +223,10 @@ def test_a_token_for_kernels_gives_an_agent_no_notebooks(kernels: Machine) -> No
     assert requests.get(f"{kernels.notebooks}api/contents", headers=fields, timeout=60).status_code == 403
 
 
-def test_the_page_names_the_programs_that_are_tested() -> None:
-    asked = set(re.findall(r"pip install '?([a-z-]+)", "".join(b.text for b in BLOCKS if b.page == PAGE)))
+def test_the_page_installs_what_is_tested_and_signs_in_with_scopes_that_there_are() -> None:
+    text = "".join(block.text for block in BLOCKS if block.page == PAGE)
+    assert set(re.findall(r"--scope (\w+)", text)) == {"console", "shell"} < {str(scope) for scope in Scope}
+    asked = set(re.findall(r"pip install '?([a-z-]+)", text))
     pinned = {line.partition("==")[0] for line in (AGENT.parent / "requirements.txt").read_text().splitlines()}
     assert asked == {"jupyter-kernel-client", "jupyter-mcp-server"}
     assert asked <= pinned

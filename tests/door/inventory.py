@@ -260,7 +260,7 @@ _KERNELS = (
     ),
     Handler("api/kernelspecs", "MainKernelSpecHandler", Needs.CONSOLE, "api/kernelspecs"),
     Handler(f"api/kernelspecs/{_SPEC}", "KernelSpecHandler", Needs.CONSOLE, "api/kernelspecs/python3"),
-    Handler(f"kernelspecs/{_SPEC}/(?P<path>.*)", "KernelSpecResourceHandler", Needs.CONSOLE, "kernelspecs/python3/logo"),
+    Handler(f"kernelspecs/{_SPEC}/(?P<path>.*)", "KernelSpecResourceHandler", Needs.CONSOLE, "kernelspecs/python3/x"),
     Handler("api/sessions", "SessionRootHandler", Needs.SHELL, "api/sessions"),
     Handler(f"api/sessions/{_SESSION}", "SessionHandler", Needs.SHELL, f"api/sessions/{_ID}"),
 )

@@ -16,7 +16,7 @@ KERNEL = "api/kernels/5d0c1b6e-1111-4222-8333-444444444444/channels"
 OPENS = {
     "sync": ["sync", "sync/status"],
     "run": ["restified/reports/a.ipynb", "restified/b.ipynb"],
-    "console": ["rpc", "rpc/openrpc.json", "api/kernels", "api/kernelspecs/python3", "kernelspecs/python3/x.png", KERNEL],
+    "console": ["rpc", "rpc/openrpc.json", "api/kernels", "api/kernelspecs/python3", "kernelspecs/a/x.png", KERNEL],
 }
 OTHERS = [
     *("", "tree", "api/contents", "api", "api/", "api/terminals", "api/sessions", "files/x.py", "lab"),
