@@ -113,11 +113,13 @@ class Connection:
         number = next(self._numbers)
         waiting = Waiting(method, request(number, method, params), is_repeatable=is_repeatable)
         with self._lock:
-            if self._error:
+            if self._error and not self._may_try_again():
                 raise self._error
             self._waiting[number] = waiting
             wire = self._wire if self._is_ready else None
             if self._thread is None:
+                self._error = None
+                self._was_ready = False
                 self._thread = threading.Thread(target=self._run, name="pyramid-notebook", daemon=True)
                 self._thread.start()
         try:
@@ -144,6 +146,13 @@ class Connection:
         if self._wire:
             self._wire.break_off()
 
+    def _may_try_again(self) -> bool:
+        """Tell whether what has ended the connection may have passed; the next call dials then."""
+        if self._closing.is_set() or not self._error or not is_passing(self._error):
+            return False
+        self._thread = None
+        return True
+
     def _send(self, wire: Wire, waiting: Waiting) -> None:
         try:
             wire.send(waiting.text)
@@ -151,6 +160,7 @@ class Connection:
             wire.break_off()  # the thread that reads notices, and sends again what may be
 
     def _run(self) -> None:
+        wire = None
         try:
             while not self._closing.is_set():
                 wire = self._wire = self._dialled()
@@ -168,8 +178,8 @@ class Connection:
         except Exception as error:  # whoever waits must not wait for ever
             self._fail(SiteError(f"The client has failed: {type(error).__name__}: {shown(str(error))}"))
         finally:
-            if self._wire:
-                self._wire.break_off()
+            if wire:
+                wire.break_off()
 
     def _dialled(self) -> Wire | None:
         """Return a new connection, None where nobody wants one any more."""

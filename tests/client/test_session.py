@@ -7,7 +7,7 @@ import json
 import pytest
 
 from pyramid_notebook.client import NotebookClient
-from pyramid_notebook.errors import NotebookError, NotebookFailed, RpcRefused, SiteError
+from pyramid_notebook.errors import NotebookError, NotebookFailed, RpcRefused, SiteError, SiteUnreachable
 from pyramid_notebook.sync.client.refusals import Refusal
 from tests.running import wait_until
 
@@ -190,6 +190,15 @@ def test_a_site_that_is_not_there_is_told_at_once():
             client.open()
         with pytest.raises(SiteError, match="localhost:9 cannot be reached"):
             client.sessions()
+
+
+def test_a_site_that_comes_up_later_is_reached_by_the_same_client(at_home):
+    at_home.site.kill()
+    with at_home.client() as client:
+        with pytest.raises(SiteUnreachable):
+            client.open()
+        at_home.site.start()
+        assert client.open(notebook="later.ipynb", new=True).run("1 + 1").result == "2"
 
 
 def test_who_waits_when_the_client_is_closed_is_woken(at_home):

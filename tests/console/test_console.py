@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.running_console import Desk
+from tests.running_console import USER, Desk, desk
 from tests.terminals import Terminal
 
 from .test_pictures import png
@@ -264,6 +264,36 @@ def test_a_pipe_gets_json_where_it_is_asked_for(at_home):
     assert told[1]["data"]["text/plain"] == "42"
     assert {event["who"]["name"] for event in told} == {"console"}
     assert done.stderr == ""
+
+
+def test_without_a_sign_in_a_terminal_signs_in_first(at_home, folder):
+    nobody = desk(at_home.site, folder, is_signed_in=False)
+    with nobody.console(at_home.site.url, "--notebook", "shared.ipynb", "--new") as shown:
+        code = shown.shows(r"^ +([A-Z]{4}-[A-Z]{4})$")[1]
+        session = at_home.site.session(USER)
+        address = f"{at_home.site.url}/notebook/-/device"
+        asked = session.post(address, data={"user_code": code}, timeout=30).text
+        scopes = re.findall(r'name="scope" value="([^"]+)"', asked)
+        assert "console" in scopes
+        fields = {"user_code": code, "decision": "approve", "scope": scopes}
+        assert session.post(address, data=fields, timeout=30).status_code == 200
+        number = run(shown, "'signed in'")
+        shown.shows(rf"^Out\[{number}\]: 'signed in'$")
+        shown.type(CTRL_D)
+        assert shown.end() == 0
+
+
+def test_code_that_does_not_mind_ctrl_c_may_be_left_alone(at_home):
+    with at_home.console(at_home.url, "--notebook", "stubborn.ipynb", "--new") as shown:
+        run(shown, "import signal, time")
+        run(shown, "for n in range(1000): time.sleep(0.01); n or print('go', signal.signal(2, lambda *_: print('no')))", "")
+        shown.shows(r"^go ")
+        for times in range(1, 4):
+            shown.type(CTRL_C)
+            shown.shows(rf"(?:^no$[\s\S]*){{{times}}}" if times < 3 else r"^Not waited for any more; it goes on")
+        prompt(shown)
+        shown.type(CTRL_D)
+        assert shown.end() == 0
 
 
 def test_without_a_sign_in_a_pipe_is_told_how_to_sign_in(at_home):
