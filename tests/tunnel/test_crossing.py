@@ -47,7 +47,7 @@ def test_no_other_text_passes_for_the_secret(first: str) -> None:
 def test_of_a_query_only_the_token_is_left_out(pairs: list[str]) -> None:
     told = below(f"/{SECRET}/x?{'&'.join(pairs)}", SECRET)
     assert told is not None
-    kept = [pair for pair in pairs if pair.partition("=")[0] != "token"]
+    kept = [pair for pair in "&".join(pairs).split("&") if pair.partition("=")[0] != "token"]
     assert told == (f"x?{'&'.join(kept)}" if kept else "x")
 
 
