@@ -102,23 +102,62 @@ def look(shell, text, name):
         attempted, failed = attempted + result.attempted, failed + result.failed
     return {"attempted": attempted, "failed": failed, "failures": failures}
 """
-_LOOKS = {"variables": _VARIABLES, "doctest": _DOCTEST}
+_ATTRIBUTES = """
+def look(shell, path, prefix):
+    import types
+    from inspect import getattr_static
+    missing = object()
+    def static(value, name):
+        if isinstance(value, types.ModuleType):
+            return vars(value).get(name, missing)
+        try:
+            found = getattr_static(value, name, missing)
+        except Exception:
+            return missing
+        if isinstance(found, (types.FunctionType, staticmethod, classmethod)) or not hasattr(type(found), "__get__"):
+            return found
+        return missing
+    def kind(name):
+        found = static(value, name)
+        if found is missing:
+            return "property" if isinstance(getattr_static(value, name, None), property) else ""
+        if isinstance(found, types.ModuleType):
+            return "module"
+        if isinstance(found, type):
+            return "class"
+        return "function" if callable(found) or isinstance(found, (staticmethod, classmethod)) else "instance"
+    value = shell.user_ns.get(path[0], missing)
+    for name in path[1:]:
+        value = missing if value is missing else static(value, name)
+    if value is missing or isinstance(value, (staticmethod, classmethod)):
+        return None
+    names = [
+        name for name in dir(value)
+        if isinstance(name, str) and name.startswith(prefix) and (prefix or not name.startswith("_"))
+    ]
+    return [[name, kind(name)] for name in names[:5000]]
+"""
+_CALL = """
+def call(shell, arguments):
+    import json
+    return _Answer(look(shell, **json.loads(arguments)))
+"""
+_LOOKS = {"attributes": _ATTRIBUTES, "variables": _VARIABLES, "doctest": _DOCTEST}
 
 
 def expression(look: str, **arguments: Any) -> str:
     """Return an expression of Python whose value is an answer, see :func:`answer_of`.
 
     Args:
-        look: ``variables`` or ``doctest``.
+        look: ``attributes``, ``variables`` or ``doctest``.
         arguments: for it, values of JSON.
     """
-    source = _FRAME + _LOOKS[look] + "value = _Answer(look(shell, **json.loads(arguments)))\n"
-    # one expression: the names live in a dictionary that nobody keeps
-    return (
-        "(lambda space: (exec(compile("
-        f"{source!r}, '<pyramid_notebook>', 'exec'), space), space['value'])[1])"
-        f"({{'shell': get_ipython(), 'json': __import__('json'), 'arguments': {json.dumps(arguments)!r}}})"
-    )
+    source = _FRAME + _LOOKS[look] + _CALL
+    name, told = f"_pyramid_notebook_{look}", json.dumps(arguments)
+    # one expression: what it compiles is kept beside the shell, where the user's names are not
+    made = f"(lambda space: (exec(compile({source!r}, '<pyramid_notebook>', 'exec'), space), space['call'])[1])({{}})"
+    found = f"shell.__dict__.get({name!r}) or shell.__dict__.setdefault({name!r}, {made})"
+    return f"(lambda shell: ({found})(shell, {told!r}))(get_ipython())"
 
 
 def answer_of(reply: Mapping[str, Any]) -> Any:

@@ -67,6 +67,11 @@ class Session:
         """Whether the kernel runs code just now."""
         return self.state == "busy"
 
+    @property
+    def language(self) -> str:
+        """Name of the kernel's language."""
+        return str((self.info.get("language_info") or {}).get("name", ""))
+
     async def connection(self) -> KernelConnection:
         """Return a connection to the kernel, all of whose messages come into the log.
 

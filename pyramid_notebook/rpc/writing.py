@@ -15,7 +15,8 @@ from ..server.execution.surviving import surviving
 from ..server.live import LiveNotebook, LiveNotebooks
 from ..sync.cells import Cell, CellType
 
-_PACE = 0.02  # seconds between two writes
+_PACE = 0.02  # seconds between two writes, as long as a page shows the notebook
+_QUIET_PACE = 0.2
 _REST = 3  # a write of so many milliseconds is followed by a pause of three times that
 
 
@@ -115,18 +116,22 @@ class Worksheet:
         """Return a cell that will be appended."""
         cell = CellWriting(self, code)
         self._cells.append(cell)
-        self._soon(_PACE)
+        self._soon(self._pace)
         return cell
 
     def changed(self, cell: CellWriting) -> None:
         """Write before long what a cell has got."""
         if cell not in self._cells:  # its code prints although it has ended
             self._cells.append(cell)
-        self._soon(_PACE)
+        self._soon(self._pace)
 
     async def finish(self) -> None:
         """Wait until all is written."""
         await self._rested.wait()
+
+    @property
+    def _pace(self) -> float:
+        return _PACE if self._notebook is not None and self._notebook.tabs else _QUIET_PACE
 
     def _soon(self, seconds: float) -> None:
         self._rested.clear()
@@ -142,7 +147,7 @@ class Worksheet:
         begin = time.perf_counter()
         self._write_cells(notebook)
         if self._cells:
-            self._soon(max(_PACE, _REST * (time.perf_counter() - begin)))
+            self._soon(max(self._pace, _REST * (time.perf_counter() - begin)))
 
     def _write_cells(self, notebook: LiveNotebook) -> None:
         with surviving("Writing into a notebook"):

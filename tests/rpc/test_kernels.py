@@ -23,6 +23,39 @@ def test_the_cursor_is_counted_in_code_points(session: Opened) -> None:
     assert code[match["start"] : match["end"]] == "impor"
 
 
+def test_the_names_in_an_object_have_types_and_nothing_of_it_is_run(session: Opened) -> None:
+    session.run(
+        "ran = []\nclass Thing:\n    number = 1\n    Inner = int\n    def method(self): pass\n"
+        "    @property\n    def costly(self): ran.append(1)\n    def __getattr__(self, name): ran.append(name)\n"
+        "thing = Thing()\nthing.own = thing"
+    )
+    code = "print(thing.own."
+    answer = post(session.server, "complete", session=session.id, code=code, cursor=len(code))
+    assert {match["text"]: match["type"] for match in answer["matches"]} == {
+        "Inner": "class", "costly": "property", "method": "function", "number": "instance", "own": "instance",
+    }
+    assert {(match["start"], match["end"]) for match in answer["matches"]} == {(len(code), len(code))}
+    assert session.run("ran")[2]["data"] == {"text/plain": "[]"}
+
+
+@pytest.mark.parametrize(
+    ("code", "wanted"),
+    [
+        ("import os.pa", "path"),
+        ("'abc'.upp", "upper"),
+        ("[1].appe", "append"),
+        ("os.path.absp", "abspath"),
+        ("x = 1; os.path.spli", "split"),
+        ("no_such_name_here = 'a'\nno_such_name_here.upp", "upper"),
+    ],
+)
+def test_other_names_are_completed_by_the_kernel(session: Opened, code: str, wanted: str) -> None:
+    session.run("import os")
+    answer = post(session.server, "complete", session=session.id, code=code, cursor=len(code), wait=30)
+    texts = [match["text"].rpartition(".")[2] for match in answer["matches"]]
+    assert wanted in texts
+
+
 def test_what_a_name_is_can_be_asked(session: Opened) -> None:
     session.run('def double(x):\n    """Twice."""\n    return 2 * x')
     found = post(session.server, "inspect", session=session.id, code="double", cursor=6)
