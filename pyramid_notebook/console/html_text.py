@@ -202,8 +202,9 @@ class _Reader(HTMLParser):
         elif tag in ("td", "th"):
             self._end_cell(self._table)
         elif tag == "caption":
-            self._blocks.append(Paragraph(self._text().strip()))
-            self._parts = []
+            caption, self._parts = " ".join(self._text().split()), []
+            if caption:
+                self._blocks.append(Paragraph(caption))
 
     def _end_cell(self, table: _OpenTable) -> None:
         if self._in_cell and table.row is not None and table.cells <= _MOST_CELLS:

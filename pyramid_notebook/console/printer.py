@@ -57,6 +57,9 @@ class Printer:
         except NotebookError as error:
             self.note(str(error))
             self.news.put(error)
+        except Exception as error:  # whoever waits for the end of an execution must not wait for ever
+            self.news.put(NotebookError(f"The console has failed: {type(error).__name__}: {safe(str(error))}"))
+            raise
         else:
             self.news.put(None)
 

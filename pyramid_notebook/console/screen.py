@@ -130,11 +130,12 @@ class Screen:
         piece = _Piece(text)
         while not typing.is_ready.wait(_PAUSE) and not typing.is_over.is_set():
             pass
-        if typing.is_ready.is_set() and not typing.is_over.is_set():
-            with suppress(RuntimeError):  # its loop has just been closed
-                typing.app.loop.call_soon_threadsafe(self._run_above, piece)
-                while not piece.done.wait(_PAUSE) and not typing.is_over.is_set():
-                    pass
+        loop = typing.app.loop  # none where it has just ended
+        if loop is not None and not typing.is_over.is_set():
+            with suppress(RuntimeError):  # it has just been closed
+                loop.call_soon_threadsafe(self._run_above, piece)
+        while not piece.done.wait(_PAUSE) and not typing.is_over.is_set():
+            pass
         if piece.take():
             with self._lock:
                 self._put(text)
