@@ -147,7 +147,7 @@ class Worksheet:
         begin = time.perf_counter()
         self._write_cells(notebook)
         if self._cells:
-            self._soon(max(self._pace, _REST * (time.perf_counter() - begin)))
+            self._soon(max(_PACE, _REST * (time.perf_counter() - begin)))
 
     def _write_cells(self, notebook: LiveNotebook) -> None:
         with surviving("Writing into a notebook"):
