@@ -100,7 +100,7 @@ def take(results: Results, turn: int, name: str, way: Way, calls: int) -> None:
         if "".join(f"{line}\n" for line in range(number)) in text:
             add(measure, name, turn, number / seconds)
         else:  # kernels drop messages where the machine is too busy
-            results.notes.append(f"{name}: of {number:,} lines {text.count(chr(10)):,} came, once.")
+            results.notes.append(f"{name}, once: of {number:,} lines {text.count(chr(10)):,} came.")
 
 
 def started(command: list[str], home: Path) -> float:

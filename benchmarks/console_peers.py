@@ -19,6 +19,8 @@ from .console_site import ConsoleSite
 JUPYTER_CONSOLE, KERNEL_CLIENT = "jupyter_console, local kernel", "jupyter_kernel_client, through the door"
 _MODULES = {JUPYTER_CONSOLE: "jupyter_console", KERNEL_CLIENT: "jupyter_kernel_client"}
 _SECONDS = 60.0
+#: After so long it does not hear of an end any more, because the message was dropped.
+_LOST_SECONDS = 10.0
 
 
 class Peer:
@@ -84,7 +86,10 @@ def kernel_client(site: ConsoleSite) -> Iterator[Peer]:
     with JupyterKernelClient(server_url=site.notebooks.rstrip("/"), token=None, headers=fields) as kernel:
 
         def run(code: str) -> str:
-            reply = kernel.execute(code, timeout=_SECONDS)
+            try:
+                reply = kernel.execute(code, timeout=_LOST_SECONDS)
+            except TimeoutError:
+                return ""
             return "".join(output.get("text", "") for output in reply["outputs"])
 
         client = kernel._manager.client
