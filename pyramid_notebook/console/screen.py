@@ -89,6 +89,11 @@ class Screen:
         if tail:
             self.write("\n")
 
+    def has_echoed(self) -> None:
+        """Hear that the terminal itself has written something on this line, such as ``^C``."""
+        with self._lock:
+            self._is_fresh = False
+
     @contextmanager
     def typing(self, app: Any) -> Iterator[Callable[[], None]]:
         """Let somebody type; gives what has to be called when the prompt is on the screen.

@@ -116,6 +116,7 @@ class Shell:
                 if item.execution == execution:
                     self._answer(item)
             except KeyboardInterrupt:
+                self._screen.has_echoed()
                 interrupts += 1
                 if interrupts == _ENOUGH:
                     self._printer.note("Not waited for any more; it goes on, and what it says will be shown.")

@@ -290,7 +290,8 @@ def test_code_that_does_not_mind_ctrl_c_may_be_left_alone(at_home):
         shown.shows(r"^go ")
         for times in range(1, 4):
             shown.type(CTRL_C)
-            shown.shows(rf"(?:(?:\^C|^)no$[\s\S]*?){{{times}}}" if times < 3 else r"^Not waited for any more; it goes on")
+            said = rf"(?:(?:\^C|^)no$[\s\S]*?){{{times}}}"
+            shown.shows(said if times < 3 else r"^Not waited for any more; it goes on")
         prompt(shown)
         shown.type(CTRL_D)
         assert shown.end() == 0
