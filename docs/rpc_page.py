@@ -34,26 +34,27 @@ program that prints much, comes in one frame. Parameters have names; a list of t
 ## Sessions
 
 A session belongs to one kernel, and all who open that kernel or its notebook share the session: what one runs, all see.
-Without `kernel` and `notebook`, `session.open` makes a worksheet, a notebook named `console-2026-11-22-1.ipynb` say, and
-its kernel. Code that is run is appended to the session's notebook with all that it shows, also while a page has it open.
+Without `kernel` and `notebook`, `session.open` makes a worksheet, a notebook named `console-2026-11-22-1.ipynb` say,
+and its kernel. Code that is run is appended to the session's notebook with all that it shows, also while a page has it
+open.
 
 What happens are events, numbered from 1 by `seq`. They are kept in the user server, up to {KEPT_BYTES // 1_000_000} MB
-and {MOST_EVENTS} events of each session, whether anybody listens or not. A client that was cut off names the last number
-that it has as `after`, on a new websocket or in `session.events`, and gets what came since, each event once and in
+and {MOST_EVENTS} events of each session, whether anybody listens or not. A client that was cut off names the last
+number that it has as `after`, on a new websocket or in `session.events`, and gets what came since, each event once and in
 order; that some are not kept any more, the event `lost` tells first. Text that nobody has read yet may still grow; once
 an event was told to anybody, it does not change.
 
-To repeat a request whose answer was lost is safe where the client has chosen a name: `session.open` with a `key` that was
-used before opens the same session again, and `execute` with an `id` that was used before runs nothing.
+To repeat a request whose answer was lost is safe where the client has chosen a name: `session.open` with a `key` that
+was used before opens the same session again, and `execute` with an `id` that was used before runs nothing.
 
 Who opens with a `key` is the same frontend as who did before. Only the frontend that runs code may answer what its
-`input()` asks; without a key that is the same websocket. The key is for that frontend alone; others see its `name`, and a
-`client` by which it can be told from others of that name.
+`input()` asks; without a key that is the same websocket. The key is for that frontend alone; others see its `name`, and
+a `client` by which it can be told from others of that name.
 
 ## Limits
 
-A message has {MOST_BYTES // 1_000_000} MB at most (over POST: status 413), a batch {MOST_REQUESTS} requests, and values lie
-{DEEPEST} levels deep. A user has {MOST_SESSIONS} sessions; those whose kernel is gone make room.
+A message has {MOST_BYTES // 1_000_000} MB at most (over POST: status 413), a batch {MOST_REQUESTS} requests, and values
+lie {DEEPEST} levels deep. A user has {MOST_SESSIONS} sessions; those whose kernel is gone make room.
 """
 
 
@@ -102,8 +103,8 @@ def _events() -> Iterator[str]:
         "## Events",
         "",
         "Over a websocket an event is a notification with its name as the method; in lists it has its name as `event`.",
-        "Each has `session`, `seq`, `time` (seconds since the epoch), and the `execution` that it belongs to with `who`",
-        "runs that (`user`, `name`, `client`); the two are null where nobody's code is the cause. `name` is what the",
+        "Each has `session`, `seq`, `time` (seconds since the epoch), and the `execution` that it belongs to with",
+        "`who` runs that (`user`, `name`, `client`); the two are null where nobody's code is the cause. `name` is what the",
         "frontend has told, `browser` for pages and other programs of Jupyter, `editor` for editor sync.",
         "",
         "| event | when | more |",
@@ -118,8 +119,8 @@ def _errors() -> Iterator[str]:
     yield from (
         "## Errors",
         "",
-        "An error has a `code`, a `message` for people, and in `data` the `reason` as one word; -32602 has all faults in",
-        "`data.errors`, each with `path` and `message`.",
+        "An error has a `code`, a `message` for people, and in `data` the `reason` as one word; -32602 has all faults",
+        "in `data.errors`, each with `path` and `message`.",
         "",
         "| code | reason | when |",
         "|---|---|---|",
