@@ -1,6 +1,6 @@
-"""What the console is measured beside: jupyter_console on a local kernel, and jupyter_kernel_client through the door.
+"""What the console is measured beside: a kernel alone, jupyter_console, and jupyter_kernel_client through the door.
 
-Both do what they do for everybody: jupyter_console is asked as its own prompt asks it, and prints into memory.
+The last two do what they do for everybody: jupyter_console is asked as its own prompt asks it, and prints into memory.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ from typing import Any
 
 from .console_site import ConsoleSite
 
+#: Nothing but the kernel and its sockets, which everything else here comes on top of.
+FLOOR = "jupyter_client, local kernel"
 JUPYTER_CONSOLE, KERNEL_CLIENT = "jupyter_console, local kernel", "jupyter_kernel_client, through the door"
-_MODULES = {JUPYTER_CONSOLE: "jupyter_console", KERNEL_CLIENT: "jupyter_kernel_client"}
+_MODULES = {FLOOR: "jupyter_client", JUPYTER_CONSOLE: "jupyter_console", KERNEL_CLIENT: "jupyter_kernel_client"}
 _SECONDS = 60.0
 #: After so long it does not hear of an end any more, because the message was dropped.
 _LOST_SECONDS = 10.0
@@ -52,6 +54,37 @@ class Peer:
 def missing(peer: str) -> str:
     """Return why a peer cannot take part, or nothing."""
     return "" if find_spec(_MODULES[peer]) else f"{peer} is left out: make bench-tools"
+
+
+@contextmanager
+def local_kernel(_site: ConsoleSite) -> Iterator[Peer]:
+    """Start a kernel of this machine, and speak to it without anything between."""
+    from jupyter_client.manager import start_new_kernel
+
+    manager, client = start_new_kernel()
+
+    def run(code: str) -> str:
+        asked, texts = client.execute(code), []
+        while True:
+            message = client.get_iopub_msg(timeout=_SECONDS)
+            if message["parent_header"].get("msg_id") != asked:
+                continue
+            if message["msg_type"] == "stream":
+                texts.append(message["content"]["text"])
+            elif message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
+                break
+        client.get_shell_msg(timeout=_SECONDS)
+        return "".join(texts)
+
+    def complete(code: str) -> list[str]:
+        found: list[str] = client.complete(code, len(code), reply=True, timeout=_SECONDS)["content"]["matches"]
+        return found
+
+    try:
+        yield Peer(run, complete)
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
 
 
 @contextmanager
@@ -105,6 +138,6 @@ def kernel_client(site: ConsoleSite) -> Iterator[Peer]:
 
 
 #: How to start each peer.
-PEERS = {JUPYTER_CONSOLE: jupyter_console, KERNEL_CLIENT: kernel_client}
+PEERS = {FLOOR: local_kernel, JUPYTER_CONSOLE: jupyter_console, KERNEL_CLIENT: kernel_client}
 #: The command of the one that has a prompt.
 CONSOLE_COMMAND = [sys.executable, "-m", "jupyter_console"]
