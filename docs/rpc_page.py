@@ -40,9 +40,9 @@ open.
 
 What happens are events, numbered from 1 by `seq`. They are kept in the user server, up to {KEPT_BYTES // 1_000_000} MB
 and {MOST_EVENTS} events of each session, whether anybody listens or not. A client that was cut off names the last
-number that it has as `after`, on a new websocket or in `session.events`, and gets what came since, each event once and in
-order; that some are not kept any more, the event `lost` tells first. Text that nobody has read yet may still grow; once
-an event was told to anybody, it does not change.
+number that it has as `after`, on a new websocket or in `session.events`, and gets what came since, each event once and
+in order; that some are not kept any more, the event `lost` tells first. Text that nobody has read yet may still grow;
+once an event was told to anybody, it does not change.
 
 To repeat a request whose answer was lost is safe where the client has chosen a name: `session.open` with a `key` that
 was used before opens the same session again, and `execute` with an `id` that was used before runs nothing.
@@ -104,8 +104,8 @@ def _events() -> Iterator[str]:
         "",
         "Over a websocket an event is a notification with its name as the method; in lists it has its name as `event`.",
         "Each has `session`, `seq`, `time` (seconds since the epoch), and the `execution` that it belongs to with",
-        "`who` runs that (`user`, `name`, `client`); the two are null where nobody's code is the cause. `name` is what the",
-        "frontend has told, `browser` for pages and other programs of Jupyter, `editor` for editor sync.",
+        "`who` runs that (`user`, `name`, `client`); the two are null where nobody's code is the cause. `name` is what",
+        "the frontend has told, `browser` for pages and other programs of Jupyter, `editor` for editor sync.",
         "",
         "| event | when | more |",
         "|---|---|---|",
