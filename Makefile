@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 # pip compiles what it installs, but not what it installs to be edited
 COMPILE = @$(BIN)/python -m compileall -q pyramid_notebook
 
-.PHONY: demo test check clean browser postgresql editors nginx bench-tools oldest-kernel nbclassic
+.PHONY: demo test check clean browser postgresql editors nginx bench-tools oldest-kernel nbclassic jupyter-clients
 
 demo: $(VENV)/.demo  ## Set up and run the demo site on http://localhost:9999
 	$(COMPILE)
@@ -15,7 +15,7 @@ demo: $(VENV)/.demo  ## Set up and run the demo site on http://localhost:9999
 AGAIN = $(BIN)/python -m pytest -x --last-failed --last-failed-no-failures none && \
 	echo "The tests above failed beside the others and held alone: each of them has a race that is to be mended."
 
-test: $(VENV)/.test oldest-kernel nbclassic browser postgresql editors nginx  ## Set up and run all checks and tests
+test: $(VENV)/.test oldest-kernel nbclassic jupyter-clients browser postgresql editors nginx  ## Set up and run all checks and tests
 	$(MAKE) check
 	$(COMPILE)
 	$(BIN)/python -m pytest -n auto --maxprocesses=4 --dist loadfile || { [ $$? -eq 1 ] && $(AGAIN); }
@@ -56,6 +56,14 @@ $(VENV)/nbclassic/.$(NBCLASSIC): | $(BIN)/python
 	rm -rf $(VENV)/nbclassic
 	$(BIN)/python -m pip install --disable-pip-version-check -q --no-deps --target $(VENV)/nbclassic \
 		nbclassic==$(NBCLASSIC) ipython-genutils
+	touch $@
+
+# Jupyter's own programs in a folder of their own: some bring extensions that user servers would load.
+jupyter-clients: $(VENV)/jupyter-clients/.made
+$(VENV)/jupyter-clients/.made: tests/clients/requirements.txt | $(BIN)/python
+	rm -rf $(VENV)/jupyter-clients
+	$(BIN)/python -m pip install --disable-pip-version-check -q --no-deps --target $(VENV)/jupyter-clients \
+		-r tests/clients/requirements.txt
 	touch $@
 
 browser:

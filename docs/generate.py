@@ -21,6 +21,8 @@ from pyramid_notebook.settings import PREFIX
 from pyramid_notebook.sync.client import commands as editor_commands
 from tests.servers.limits import FURTHER, LIMITS
 
+from .rpc_page import rpc_page
+
 FOLDER = Path(__file__).with_name("reference")
 _KINDS = {"str": "text", "int": "whole number", "bool": "`on` or `off`"}
 _ROLE = re.compile(r":\w+:`~?(?:[\w.]*\.)?(\w+)`")
@@ -263,6 +265,7 @@ PAGES = {
     "api.md": api_page,
     "editor-client.md": editor_client_page,
     "web-servers.md": web_servers_page,
+    "rpc.md": rpc_page,
 }
 
 

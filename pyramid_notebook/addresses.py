@@ -14,10 +14,11 @@ from .scopes import Scope
 
 @dataclass(frozen=True, slots=True)
 class PathClass:
-    """One row: the addresses of a user server whose path begins with a certain segment.
+    """One row: the addresses of a user server whose path begins with a certain segment, or two.
 
     Attributes:
-        segment: the first segment of the path below the user server's base URL; empty for all that no row names.
+        segment: the first segment of the path below the user server's base URL, or the first two with a slash between
+            them; empty for all that no row names.
         scope: what a token needs; None where no token may pass.
         about: what is there.
         is_for_programs: a stranger is told about tokens, instead of being sent to the site's sign-in page.
@@ -46,6 +47,9 @@ TABLE = (
         runs_by_get=True,
     ),
     PathClass("rpc", Scope.CONSOLE, "kernels over JSON-RPC", is_for_programs=True),
+    PathClass("api/kernels", Scope.CONSOLE, "kernels, as Jupyter's own programs use them"),
+    PathClass("api/kernelspecs", Scope.CONSOLE, "which kernels can be started"),
+    PathClass("kernelspecs", Scope.CONSOLE, "what kernels look like"),
     PathClass("channel", None, "calls between a kernel and the page that shows its notebook"),
     PathClass("", Scope.SHELL, "Jupyter itself: pages, files, kernels, terminals; start and stop"),
 )
@@ -76,7 +80,7 @@ def classify(below: str) -> Address:
         below: the path below the user server's base URL as it came, percent-encoded, without a query.
     """
     segment, _, rest = below.partition("/")
-    row = _ROWS.get(segment) or _ROWS[""]
+    row = _ROWS.get(segment) or _ROWS.get(f"{segment}/{rest.partition('/')[0]}") or _ROWS[""]
     return Address(row, _decoded(_notebook(rest)) if row.names_notebook else "")
 
 

@@ -66,17 +66,26 @@ def _parser(command: str) -> argparse.ArgumentParser:
         call_commands.add_commands(parser.add_subparsers(**shared, parser_class=call_commands.Parser))
         return parser
     subparsers = parser.add_subparsers(**shared)
+    if command == "console":
+        from .console import commands as console_commands
+
+        console_commands.add_commands(subparsers)
+        return parser
     if command in editor_commands.COMMANDS:
         editor_commands.add_commands(subparsers, command)
         return parser
     from . import device_login, nginx_config
+    from .console import commands as console_commands
     from .functions.client import commands as call_commands
     from .tokens import commands
+    from .tunnel import commands as tunnel_commands
 
     editor_commands.add_commands(subparsers)
     call_commands.add_commands(subparsers)
+    console_commands.add_commands(subparsers)
     commands.add_commands(subparsers)
     device_login.add_commands(subparsers)
+    tunnel_commands.add_commands(subparsers)
     nginx_config.add_commands(subparsers)
     return parser
 

@@ -66,6 +66,21 @@ def add_commands(subparsers: Any) -> None:
         parser.add_argument("--json", action="store_true", help="print one JSON object in each line")
 
 
+def sign_in(url: str, *, opens_browser: bool) -> None:
+    """Sign in to a site as ``pyramid-notebook login`` does, in a terminal.
+
+    Args:
+        url: address of the site.
+        opens_browser: whether a browser may be opened.
+
+    Raises:
+        LoginFailed: it was denied, or nobody approved in time.
+        SiteError: nobody can sign in there.
+        UnsafePath, CredentialsUnreadable: the token cannot be stored.
+    """
+    _login(argparse.Namespace(url=url, scope=None, name=None, no_browser=not opens_browser, json=False))
+
+
 def _login(options: argparse.Namespace) -> int:
     from .credentials import CredentialFile
     from .scopes import format_grants, parse_grants

@@ -24,6 +24,18 @@ def test_the_package_loads_nothing_heavy(run_python: RunPython) -> None:
     assert not loaded.intersection((*HEAVY, "urllib3", "psutil", "jinja2", "asyncio"))
 
 
+def test_the_client_and_the_console_load_what_they_need_when_they_need_it(run_python: RunPython) -> None:
+    loaded = loaded_by(run_python, "import pyramid_notebook.client, pyramid_notebook.console.commands")
+    assert not loaded.intersection((*HEAVY, "requests", "ws4py", "prompt_toolkit", "rich", "pygments", "asyncio"))
+
+
+def test_what_talks_to_a_kernel_needs_neither_http_nor_images_nor_tables_before_they_are_there(
+    run_python: RunPython,
+) -> None:
+    loaded = loaded_by(run_python, "import pyramid_notebook.console.starting, pyramid_notebook.console.shell")
+    assert not loaded.intersection((*HEAVY, "requests", "rich", "PIL"))
+
+
 def test_the_command_line_of_the_daemon_loads_neither_the_server_nor_the_site(run_python: RunPython) -> None:
     loaded = loaded_by(run_python, "import pyramid_notebook.server.notebook_daemon")
     assert not loaded.intersection((*HEAVY, "urllib3", "daemon"))

@@ -22,7 +22,9 @@ PURE = (
     *("sync.percent*", "sync.requests", "sync.revisions"),
     *("functions.program", "functions.protocol", "functions.options", "functions.problems", "functions.openapi"),
     *("functions.executed", "functions.signature*", "functions.values.formats", "functions.kernels.literals"),
-    *("channel", "channel.protocol", "channel.places"),
+    *("channel", "channel.protocol", "channel.places", "tunnel.crossing"),
+    *("client.events", "console.questions", "console.html_text", "console.sixel"),
+    *("rpc", "rpc.jsonrpc", "rpc.log", "rpc.methods", "rpc.openrpc", "rpc.events", "rpc.inside"),
 )
 #: What both sides of the door may use.
 SHARED = (*PURE, "startup", "files", "processes", "pidfile", "proxy.upstream")
@@ -38,28 +40,34 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "files": PURE,
     "processes": PURE,
     "pidfile": (*PURE, "files", "processes"),
-    "server.extension": (*SHARED, "server", "server.*", "sync.handlers", "functions.*", "channel.handlers"),
+    "server.extension": (*SHARED, "server", "server.*", "sync.handlers", "functions.*", "channel.handlers", "rpc.*"),
     "server*": (*SHARED, "server", "server.*"),
     "sync.client.__main__": ("cli",),
     "sync.client*": (*PURE, "files", "credentials", "site_client", "sync.client*"),
     "sync*": (*PURE, "files", "server.*", "sync.*"),
     "functions.client*": (*PURE, "files", "credentials", "site_client", "sync.client*", "functions.client*"),
+    "client*": (*PURE, "files", "credentials", "site_client", "sync.client*", "client*"),
+    "console*": (
+        *(*PURE, "files", "credentials", "site_client", "device_login", "sync.client*", "client*", "console*"),
+    ),
     "functions.remote": (*PURE, "proxy.upstream"),
     "functions.site": (*SHARED, *DOOR, "functions.remote", "functions.values*"),
     "functions": ("functions.models", "functions.values.response"),
     "functions.values*": (*PURE, "functions.values*"),
     "functions*": (*PURE, "files", "functions.*"),
+    "rpc*": (*PURE, "files", "server.*", "rpc.*"),
     "channel": ("channel.kernel", "channel.streams"),
     "channel*": (*PURE, "channel.*"),
     "proxy*": (*PURE, "files", "proxy*"),
     "spawners*": (*SHARED, "spawners*"),
     "manager": (*SHARED, "spawners*", "functions.remote"),
+    "tunnel*": (*PURE, "files", "site_client", "sync.client*", "tunnel.*"),
     "credentials": (*PURE, "files"),
     "site_client": PURE,
     "device_login": (*PURE, "files", "credentials", "site_client"),
     "cli": (
         *("errors*", "device_login", "sync", "sync.client*", "functions.client*", "tokens", "tokens.commands"),
-        "nginx_config",
+        *("console.commands", "nginx_config", "tunnel", "tunnel.commands"),
     ),
     **dict.fromkeys(TOKENS_DOOR, (*SHARED, *DOOR, "manager", "proxy.decisions", "proxy.passages", "tokens*")),
     "tokens*": (*PURE, "files", "tokens*"),
@@ -83,18 +91,18 @@ FRAMEWORKS = {
     **dict.fromkeys((*TOKENS_DOOR, "tokens.commands"), ("jupyter_server", "tornado")),
     "tokens*": ("pyramid", "webob", "jupyter_server", "tornado"),
     **dict.fromkeys(
-        ("credentials", "device_login", "site_client", "cli", "sync.client*", "functions.client*"),
+        ("credentials", "device_login", "site_client", "cli", "sync.client*", "functions.client*", "tunnel*"),
         ("pyramid", "webob", "jupyter_server", "tornado", "pycrdt", "sqlalchemy", "alembic", "requests"),
     ),
     **dict.fromkeys(
         (
             *("proxy*", "spawners*", "manager", "views", "launching", "security", "pages", "door", "demo*"),
-            *("selftest*", "handover*", "functions.site", "functions.remote"),
+            *("selftest*", "handover*", "functions.site", "functions.remote", "client*", "console*"),
         ),
         ("jupyter_server", "jupyter_client", "jupyterlab", "notebook", "ipykernel", "IPython", "tornado"),
     ),
     **dict.fromkeys((*PURE, "startup", "files", "processes", "pidfile"), ("pyramid", "jupyter_server", "tornado")),
-    **dict.fromkeys(("sync*", "channel*"), ("pyramid", "webob", "zope", "waitress")),
+    **dict.fromkeys(("sync*", "channel*", "rpc*"), ("pyramid", "webob", "zope", "waitress")),
 }
 
 

@@ -60,6 +60,20 @@
      │   ├─ BadFrame           ... because what came cannot be understood
      │   └─ PageError          ... because the page's function threw an exception
      │       └─ NotExposed     ... or there is none of that name
+     ├─ RpcError               a request of JSON-RPC cannot be answered
+     │   ├─ NotJson            ... because it is no JSON
+     │   ├─ BadCall            ... because it is no request
+     │   │   └─ CallTooLarge   ... because it is too long to be read
+     │   ├─ NoMethod           ... because there is no such method
+     │   ├─ BadArguments       ... because its parameters do not fit; names all that is wrong
+     │   ├─ NoSession          ... because there is no such session
+     │   ├─ KernelDead         ... because its kernel does not run any more
+     │   ├─ KernelBusy         ... because its kernel works on something else
+     │   ├─ NotTheAsker        ... because only another frontend may answer this input
+     │   ├─ NoExecution        ... because there is no such execution
+     │   ├─ WaitedLongEnough   ... in time
+     │   ├─ NoSuchThing        ... because there is no such notebook or kernel
+     │   └─ TooMany            ... because there is no room for one more
      ├─ ScopeError             a scope of a token is unknown, or cannot be restricted that way
      ├─ TokenNotMade           a token cannot be made as it was asked for
      ├─ TokenStoreError        the database of the tokens does not answer, or cannot be used
@@ -79,7 +93,10 @@
      ├─ ProtocolError          a program's request for a token cannot be granted (RFC 6749, RFC 8628)
      ├─ CredentialsUnreadable  the file of a program's tokens holds something else
      ├─ SiteError              a site does not do what a program of a user asks of it
+     │   ├─ NotSignedIn        ... because the user has no token for it
+     │   ├─ RpcRefused         ... because the user's server answers a call with an error
      │   └─ SiteUnreachable    ... because it does not answer
+     │       └─ AnswerLost     ... any more: whether the call was done is not known
      ├─ LoginFailed            signing a program in or out did not come to its end
      ├─ WebSocketUnsupported   the web server gives no way to its client's socket
      └─ UpstreamError          the user server did not answer a request
@@ -136,10 +153,29 @@ from .functions import (
     TooManyCalls,
 )
 from .programs import (
+    AnswerLost,
     CredentialsUnreadable,
     LoginFailed,
+    NotSignedIn,
+    RpcRefused,
     SiteError,
     SiteUnreachable,
+)
+from .rpc import (
+    BadArguments,
+    BadCall,
+    CallTooLarge,
+    KernelBusy,
+    KernelDead,
+    NoExecution,
+    NoMethod,
+    NoSession,
+    NoSuchThing,
+    NotJson,
+    NotTheAsker,
+    RpcError,
+    TooMany,
+    WaitedLongEnough,
 )
 from .servers import (
     LaunchError,
@@ -196,6 +232,9 @@ from .tokens import (
 )
 
 __all__ = [
+    "AnswerLost",
+    "BadArguments",
+    "BadCall",
     "BadForm",
     "BadFrame",
     "BadMethod",
@@ -208,6 +247,7 @@ __all__ = [
     "CallDied",
     "CallError",
     "CallTimeout",
+    "CallTooLarge",
     "ChannelClosed",
     "ChannelError",
     "ChannelTimeout",
@@ -217,6 +257,8 @@ __all__ = [
     "Fault",
     "FileChanged",
     "HttpsRequired",
+    "KernelBusy",
+    "KernelDead",
     "KernelTrouble",
     "LaunchError",
     "LaunchTimeout",
@@ -224,18 +266,25 @@ __all__ = [
     "NewerDatabase",
     "NoCell",
     "NoChannel",
+    "NoExecution",
     "NoKernel",
     "NoMatch",
+    "NoMethod",
     "NoNotebook",
     "NoPage",
     "NoRun",
+    "NoSession",
+    "NoSuchThing",
     "NoTab",
     "NotAFunction",
     "NotAcceptable",
     "NotAnswering",
     "NotExposed",
+    "NotJson",
     "NotSaved",
+    "NotSignedIn",
     "NotStarted",
+    "NotTheAsker",
     "NotYet",
     "NotebookError",
     "NotebookExists",
@@ -247,6 +296,8 @@ __all__ = [
     "ProtocolError",
     "Refused",
     "ResultTooLarge",
+    "RpcError",
+    "RpcRefused",
     "ScopeError",
     "ScopeInsufficient",
     "SettingsError",
@@ -267,6 +318,7 @@ __all__ = [
     "TokenUserRefused",
     "TokensOff",
     "TooLarge",
+    "TooMany",
     "TooManyCalls",
     "TooManyFailures",
     "TooManyServers",
@@ -281,5 +333,6 @@ __all__ = [
     "UpstreamError",
     "UpstreamGone",
     "UpstreamTimeout",
+    "WaitedLongEnough",
     "WebSocketUnsupported",
 ]

@@ -13,7 +13,7 @@ from ..record import ServerOptions, ServerRecord
 from .collaboration import missing_names
 from .contents import AtomicFileManager
 from .identity import DoorIdentityProvider
-from .kernel_manager import TidyKernelManager
+from .kernel_manager import TidyKernelManager, WatchingKernelManager
 from .websocket import PromptWebsocketConnection
 
 LABEXTENSIONS = Path(__file__).with_name("labextension")
@@ -71,6 +71,7 @@ def server_config(options: ServerOptions, folder: UserFolder, record: ServerReco
     server.jpserver_extensions = server_extensions(options.ui)
     server.contents_manager_class = AtomicFileManager
     server.identity_provider_class = DoorIdentityProvider
+    server.kernel_manager_class = WatchingKernelManager
     server.kernel_websocket_connection_class = PromptWebsocketConnection
     server.allow_unauthenticated_access = False
     server.allow_remote_access = True  # the door passes the outer Host on

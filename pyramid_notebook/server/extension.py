@@ -28,6 +28,8 @@ from ..functions.overview import overview_handlers
 from ..functions.service import Functions
 from ..layout import UserFolder
 from ..record import ServerOptions
+from ..rpc.handlers import rpc_handlers
+from ..rpc.service import Rpc
 from ..sync.handlers import EditorSync, sync_handlers
 from .activity import Activity
 from .compression import compress_settings
@@ -153,6 +155,11 @@ def _functions(app: ServerApp, state: ServerState) -> Functions:
     return Functions(Library(Path(app.root_dir), kernels), options, engines, state.activity.touch)
 
 
+def _rpc(app: ServerApp, state: ServerState, sync: EditorSync) -> Rpc:
+    options, touch = state.options, state.activity.touch
+    return Rpc(app, sync.exchange.notebooks, sync.execution, user=options.user, ui=options.ui, touch=touch)
+
+
 def _jupyter_server_extension_points() -> list[dict[str, str]]:
     return [{"module": __name__}]
 
@@ -165,6 +172,7 @@ def _load_jupyter_server_extension(app: ServerApp) -> None:
     sync = settings[SYNC_SETTING] = EditorSync.of(app, state.saving, state.folder.runtime / "sync")
     functions = settings[FUNCTIONS_SETTING] = _functions(app, state)
     state.activity.heed(lambda: functions.is_busy)
+    rpc = _rpc(app, state, sync)
     app.web_app.add_handlers(
         ".*$",
         [
@@ -173,6 +181,7 @@ def _load_jupyter_server_extension(app: ServerApp) -> None:
             (url_path_join(base, "-/save"), SaveHandler),
             (url_path_join(base, "-/leases"), LeasesHandler),
             *((url_path_join(base, path), *rest) for path, *rest in sync_handlers(sync)),
+            *((url_path_join(base, path), *rest) for path, *rest in rpc_handlers(rpc)),
             *((url_path_join(base, path), *rest) for path, *rest in overview_handlers(functions)),
             *((url_path_join(base, path), *rest) for path, *rest in function_handlers(functions)),
             *((url_path_join(base, path), *rest) for path, *rest in channel_handlers(app.kernel_manager, scratch)),

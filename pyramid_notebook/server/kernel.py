@@ -16,8 +16,12 @@ from typing import Any
 import zmq
 from ipykernel import kernelapp
 from ipykernel.iostream import IOPubThread
-from traitlets import Dict, Unicode
+from traitlets import Dict, DottedObjectName, Unicode
 from zmq.eventloop.zmqstream import ZMQStream
+
+from pyramid_notebook.server.kernel_streams import BurstStream
+
+_QUEUED = 100_000  # messages of output that wait for a server that is slow; what comes then is lost
 
 
 class Startup:
@@ -103,11 +107,13 @@ class SiteKernelApp(kernelapp.IPKernelApp):
     """IPython's kernel application with a startup script whose errors are not lost."""
 
     aliases = Dict({**kernelapp.kernel_aliases, "startup": "SiteKernelApp.startup_script"})
+    outstream_class = DottedObjectName(f"{BurstStream.__module__}.{BurstStream.__name__}")
     startup_script = Unicode(help="Path of the startup script.").tag(config=True)
 
     def init_iopub(self, context: Any) -> None:
         """Open the channel for output."""
         kernelapp.IOPubThread = PrivateOutputThread  # type: ignore[attr-defined]
+        context.setsockopt(zmq.SNDHWM, _QUEUED)
         super().init_iopub(context)  # type: ignore[no-untyped-call]
 
     def init_code(self) -> None:

@@ -6,7 +6,7 @@ It lives in a room of jupyter-collaboration (:mod:`.collaboration`), whether a p
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -34,6 +34,7 @@ ORIGIN = "pyramid-notebook"
 _CHUNK = 100  # cells that are read before others get a turn, about 5 ms
 _AT_ONCE = 50  # cells that are made without a thread, about 5 ms
 _HOLD_SECONDS = 5.0
+_LAST = 20  # cells at the end
 _TYPES = frozenset(CellType)
 _OF_RUNS = frozenset(("outputs", "execution_count", "execution_state"))
 #: Is told of a notebook, the id of a cell that a page has run in it, and its text then.
@@ -176,6 +177,10 @@ class LiveNotebook:
             document.apply_update(update)
         return True
 
+    def append(self, cell: Cell) -> None:
+        """Add a cell at the end; call it in a transaction."""
+        change_cells(self._view, [Insert(len(self._ycells), cell, None, keeps_outputs=False)])
+
     def clear_outputs(self, cell_ids: Sequence[str]) -> int:
         """Remove outputs and execution counts, in one step, and return of how many cells."""
         cleared = 0
@@ -236,7 +241,11 @@ class LiveNotebook:
         )
 
     def _place(self, cell_id: str) -> int | None:
-        for place, cell in enumerate(self._cache.values):
+        cells: Sequence[Cell | None] = self._cache.values
+        last = max(0, len(cells) - _LAST)
+        places: Iterable[int] = (*range(len(cells) - 1, last - 1, -1), *range(last))
+        for place in places:  # what is appended is looked up most
+            cell = cells[place]
             if (cell.id if cell is not None else self._ycells[place].get("id")) == cell_id:
                 return place
         return None

@@ -188,6 +188,7 @@ DEPLOYMENT = "docs/how-to/deployment.md"
 FROM_A_SITE = "docs/how-to/functions-from-a-site.md"
 FUNCTIONS_TUTORIAL = "docs/functions-tutorial.md"
 HOSTS = "docs/how-to/hosts.md"
+JUPYTER = "docs/how-to/jupyter-programs.md"
 LOOK = "docs/how-to/look.md"
 NGINX = "docs/how-to/nginx.md"
 OPERATIONS = "docs/how-to/operations.md"
@@ -229,10 +230,23 @@ VIEW_TEST = by("test_functions_tutorial", "test_a_change_in_the_form_of_the_view
 
 CHANNEL_TEST = by("test_channel", "test_every_example_is_run_by_the_tests_in_browsers")
 
+LAB_TEST, KONSOLE_TEST, NBCLIENT_TEST, KERNEL_CLIENT_TEST, AGENT_TEST, NAMES_TEST = (
+    by("test_jupyter_programs", f"test_{name}")
+    for name in (
+        "a_local_jupyterlab_runs_code_in_kernels_of_the_site",
+        "konsole_runs_what_is_typed_in_a_kernel_of_the_site",
+        "nbclient_runs_a_local_notebook_in_a_kernel_of_the_site",
+        "the_kernel_client_uses_a_kernel_without_a_tunnel",
+        "an_agent_works_in_a_notebook_of_the_site_until_its_token_is_revoked",
+        "the_page_installs_what_is_tested_and_signs_in_with_scopes_that_there_are",
+    )
+)
+
 #: How pages are proven that are followed as a whole; whoever follows them knows what to do with each block, or fails.
 FOLLOWED: dict[str, Check] = {
     "docs/how-to/channel.md": CHANNEL_TEST,
     "docs/how-to/from-jchannel.md": CHANNEL_TEST,
+    "docs/how-to/console.md": by("test_console", "test_the_page_can_be_followed_to_its_end"),
     CALL: by("test_call", "test_all_commands_of_the_page_print_what_it_shows"),
     EDITOR_TUTORIAL: by("test_editor_tutorial", "test_the_tutorial_can_be_followed_to_its_end"),
     FROM_A_SITE: by("test_call", "test_a_site_publishes_a_notebook_and_calls_it_from_a_view"),
@@ -279,6 +293,18 @@ CHECKS: dict[tuple[str, str], Check] = {
     (NGINX, "# Made by pyramid-notebook nginx-config. Make it anew when t"): NGINX_TEST,
     (HOSTS, "[app:main]"): ini_loads,
     (HOSTS, "[server:main]"): ini_loads,
+    (JUPYTER, "pyramid-notebook login https://example.com/ --scope console"): NAMES_TEST,
+    (JUPYTER, "pyramid-notebook tunnel PROGRAM ARGUMENTS..."): picture,
+    (JUPYTER, "pyramid-notebook tunnel jupyter lab"): LAB_TEST,
+    (JUPYTER, "from pathlib import Path"): LAB_TEST,
+    (JUPYTER, "jupyter lab --gateway-url https://example.com/notebook/alice"): LAB_TEST,
+    (JUPYTER, "pip install 'jupyter-kernel-client[konsole]'"): NAMES_TEST,
+    (JUPYTER, "pyramid-notebook tunnel jupyter konsole"): KONSOLE_TEST,
+    (JUPYTER, "import nbformat"): NBCLIENT_TEST,
+    (JUPYTER, "pyramid-notebook tunnel python run_there.py"): NBCLIENT_TEST,
+    (JUPYTER, "from jupyter_kernel_client import JupyterKernelClient"): KERNEL_CLIENT_TEST,
+    (JUPYTER, "pip install jupyter-mcp-server"): NAMES_TEST,
+    (JUPYTER, "{"): AGENT_TEST,
     (LOOK, "<!doctype html>"): layout_takes_content,
     (LOOK, "[app:main]"): ini_loads,
     (LOOK, "main .pnb-button { background: #2457a6; border-radius: 0; }"): rules_win,
@@ -300,6 +326,7 @@ CHECKS: dict[tuple[str, str], Check] = {
     ("docs/benchmarks.md", ".venv/bin/python -m benchmarks.door_cost --write docs/benchm"): options_are_known,
     ("docs/benchmarks.md", ".venv/bin/python -m benchmarks.endurance"): options_are_known,
     ("docs/benchmarks.md", ".venv/bin/python -m benchmarks.functions --write docs/benchm"): options_are_known,
+    ("docs/benchmarks.md", ".venv/bin/python -m benchmarks.console --write docs/benchmar"): options_are_known,
     ("docs/benchmarks.md", ".venv/bin/python -m benchmarks.function_faults --write docs/"): options_are_known,
     (OPERATIONS, "pyramid-notebook token create production.ini alice --name \"n"): TOKEN_COMMANDS_TEST,
     (OPERATIONS, "id                user   name          scopes  expires"): TOKEN_COMMANDS_TEST,

@@ -27,7 +27,7 @@ class Who(StrEnum):
     ADMIN = "a signed-in user with the permission for admins, by session"
     NOBODY = "nobody, in a plain site; see test_alternative.py, and tests/proxy/test_nginx.py"
     TOKEN = "whoever sends a valid token, about that token only"
-    BELOW = "whoever may at the address below it: see HANDLERS, ACTIONS and PLANNED"
+    BELOW = "whoever may at the address below it: see HANDLERS and ACTIONS"
 
 
 class Needs(StrEnum):
@@ -154,14 +154,11 @@ ACTIONS = (
     Action("POST", "api/shutdown", Needs.SHELL),
 )
 
-#: What the design says of addresses by their first segment; all others need the shell.
-PROGRAMS = {"sync": Needs.SYNC, "restified": Needs.RUN, "rpc": Needs.CONSOLE, "channel": Needs.SESSION}
-
-#: Addresses that the design gives to features to come; until then nothing but Jupyter's own 404 answers there.
-PLANNED = (
-    Handler("rpc", "", Needs.CONSOLE, "rpc"),
-    Handler("rpc", "", Needs.CONSOLE, "rpc", Kind.WEBSOCKET),
-)
+#: What the design says of addresses by their first segment, or the first two; all others need the shell.
+PROGRAMS = {
+    "sync": Needs.SYNC, "restified": Needs.RUN, "rpc": Needs.CONSOLE, "channel": Needs.SESSION,
+    "api/kernels": Needs.CONSOLE, "api/kernelspecs": Needs.CONSOLE, "kernelspecs": Needs.CONSOLE,
+}  # fmt: skip
 
 _OURS = (
     Handler("-/status", "StatusHandler", Needs.NOBODY, "-/status"),
@@ -187,6 +184,7 @@ _FUNCTIONS = (
         r"restified/((?!-/)(?:(?!\.ipynb/-/).)+)", "CallHandler", Needs.RUN, "restified/reports/a.ipynb"
     ),
 )
+_RPC = (Handler("rpc", "RpcHandler", Needs.CONSOLE, "rpc", Kind.WEBSOCKET),)
 _CHANNEL = (
     Handler(
         *(r"channel/static/([0-9a-f]{1,64})/([a-z]+\.js)", "ScriptHandler", Needs.SESSION),
@@ -250,19 +248,19 @@ _FILES = (
     Handler("api/nbconvert", "NbconvertRootHandler", Needs.SHELL, "api/nbconvert"),
 )
 _KERNELS = (
-    Handler("api/kernels", "MainKernelHandler", Needs.SHELL, "api/kernels"),
-    Handler(f"api/kernels/{_KERNEL}", "KernelHandler", Needs.SHELL, f"api/kernels/{_ID}"),
+    Handler("api/kernels", "MainKernelHandler", Needs.CONSOLE, "api/kernels"),
+    Handler(f"api/kernels/{_KERNEL}", "KernelHandler", Needs.CONSOLE, f"api/kernels/{_ID}"),
     Handler(
-        *(f"api/kernels/{_KERNEL}/(?P<action>restart|interrupt)", "KernelActionHandler", Needs.SHELL),
+        *(f"api/kernels/{_KERNEL}/(?P<action>restart|interrupt)", "KernelActionHandler", Needs.CONSOLE),
         f"api/kernels/{_ID}/interrupt",
     ),
     Handler(
-        *(f"api/kernels/{_KERNEL}/channels", "KernelWebsocketHandler", Needs.SHELL),
+        *(f"api/kernels/{_KERNEL}/channels", "KernelWebsocketHandler", Needs.CONSOLE),
         *(f"api/kernels/{_ID}/channels", Kind.WEBSOCKET),
     ),
-    Handler("api/kernelspecs", "MainKernelSpecHandler", Needs.SHELL, "api/kernelspecs"),
-    Handler(f"api/kernelspecs/{_SPEC}", "KernelSpecHandler", Needs.SHELL, "api/kernelspecs/python3"),
-    Handler(f"kernelspecs/{_SPEC}/(?P<path>.*)", "KernelSpecResourceHandler", Needs.SHELL, "kernelspecs/python3/logo"),
+    Handler("api/kernelspecs", "MainKernelSpecHandler", Needs.CONSOLE, "api/kernelspecs"),
+    Handler(f"api/kernelspecs/{_SPEC}", "KernelSpecHandler", Needs.CONSOLE, "api/kernelspecs/python3"),
+    Handler(f"kernelspecs/{_SPEC}/(?P<path>.*)", "KernelSpecResourceHandler", Needs.CONSOLE, "kernelspecs/python3/x"),
     Handler("api/sessions", "SessionRootHandler", Needs.SHELL, "api/sessions"),
     Handler(f"api/sessions/{_SESSION}", "SessionHandler", Needs.SHELL, f"api/sessions/{_ID}"),
 )
@@ -303,7 +301,7 @@ _LAB_ONLY = (
     Handler("static/lab/(.*)", "FileFindHandler", Needs.SHELL, "static/lab/none.js", Kind.OPEN),
 )
 _NOTEBOOK = (
-    *(*_OURS, *_SYNC, *_FUNCTIONS, *_CHANNEL, *_PAGES, *_SETTINGS, *_STATIC, *_FILES, *_KERNELS, *_TERMINALS),
+    *(*_OURS, *_SYNC, *_FUNCTIONS, *_RPC, *_CHANNEL, *_PAGES, *_SETTINGS, *_STATIC, *_FILES, *_KERNELS, *_TERMINALS),
     *(*_COLLABORATION, *_SERVER),
 )
 #: What a user server has, for each value of the setting ``ui``.

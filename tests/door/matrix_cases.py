@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from hypothesis import strategies as st
 
-from .inventory import ACTIONS, HANDLERS, METHODS, PLANNED, PREFIX, ROUTES, Who, path_of
+from .inventory import ACTIONS, HANDLERS, METHODS, PREFIX, ROUTES, Who, path_of
 
 #: Grants that are restricted to notebooks, and which paths that means.
 PATTERNS = {"run:reports/*.ipynb": r"reports/[^/]*\.ipynb", "run:open/**": r"open/.*", "run:a.ipynb": r"a\.ipynb"}
@@ -33,7 +33,7 @@ _PIECES = (
     *("-", ".", "..", "/", "//", "%2d", "%2D", "%2e", "%2E%2e", "%2f", "%2F", "%5c", "\\", "%25", "%252e", "%00"),
     *("%ff", "%c3%bc", "%", ";", ":", "@", "?", "#", "?x=/../", "tree", "api", "sync", "rpc", "restified", "channel"),
     *("%73ync", "rp%63", "reports", "open", "a.ipynb", "-/stop", "-/status", "-/page.css", "api/shutdown", "lab"),
-    *("../bob/tree",),
+    *("../bob/tree", "kernels", "api/kernels", "api/kernelspecs", "api//kernels", "api/kernel%73", "kernelspecs"),
 )
 #: Addresses that programs may mean, and those that only look like these.
 _NOTEBOOKS = (
@@ -119,7 +119,7 @@ def _respelled(example: str) -> st.SearchStrategy[str]:
 
 
 _examples = st.sampled_from([entry.example for entry in HANDLERS["lab"] if not entry.example.startswith("/")])
-_of_programs = st.sampled_from([*(entry.example for entry in PLANNED), "sync", "sync/run", *_SPELLINGS])
+_of_programs = st.sampled_from(["rpc", "sync", "sync/run", *_SPELLINGS])
 _of_notebooks = st.sampled_from([f"restified/{notebook}" for notebook in _NOTEBOOKS])
 _texts = st.lists(st.sampled_from(_PIECES), max_size=6).map("".join) | st.text("-./%2eEdDfF57c\\;", max_size=12)
 _below = st.one_of(

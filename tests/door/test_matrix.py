@@ -85,7 +85,7 @@ def _may(case: Case, whose: str, below: str) -> bool:
     if case.token.state != "good" or case.token.user != whose:
         return False
     first, _, notebook = below.partition("/")
-    needs = PROGRAMS.get(first, Needs.SHELL)
+    needs = PROGRAMS.get(first) or PROGRAMS.get("/".join(below.split("/")[:2]), Needs.SHELL)
     if needs is Needs.SESSION:
         return False
     # what stands behind "/-/" are the runs of the notebook before it

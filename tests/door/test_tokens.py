@@ -16,10 +16,11 @@ KERNEL = "api/kernels/5d0c1b6e-1111-4222-8333-444444444444/channels"
 OPENS = {
     "sync": ["sync", "sync/status"],
     "run": ["restified/reports/a.ipynb", "restified/b.ipynb"],
-    "console": ["rpc", "rpc/openrpc.json"],
+    "console": ["rpc", "rpc/openrpc.json", "api/kernels", "api/kernelspecs/python3", "kernelspecs/a/x.png", KERNEL],
 }
 OTHERS = [
-    *("", "tree", "api/contents", "api/kernels", "api/terminals", "files/x.py", "lab", KERNEL),
+    *("", "tree", "api/contents", "api", "api/", "api/terminals", "api/sessions", "files/x.py", "lab"),
+    *("api/kernel", "api/kernelsx/1", "api%2fkernels", "api//kernels", "api/%6bernels", "api/kernels;x", "kernels"),
     *("terminals/websocket/1", "nbconvert/html/a.ipynb", "api/collaboration/room/json:notebook:1"),
     *("synchronise", "sync%2fx", "%73ync", "rpc%2f", "restifiedx/a.ipynb", "Sync", "sync;x", "x/sync"),
 ]

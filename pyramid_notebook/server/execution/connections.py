@@ -44,12 +44,16 @@ class Connections:
 
     def __init__(self, app: ServerApp, watcher: Watcher) -> None:
         self._app = app
-        self._watcher = watcher
+        self._watchers = [watcher]
         self._context = new_context()
         self._connections: dict[str, KernelConnection] = {}
         self._watched: dict[str, Any] = {}
         self._events: Any = app.web_app.settings["event_logger"]
         self._events.add_listener(schema_id=KERNEL_EVENTS, listener=self._on_event)
+
+    def add_watcher(self, watcher: Watcher) -> None:
+        """Tell one more what happens, after the others."""
+        self._watchers.append(watcher)
 
     async def connection(self, kernel_id: str) -> KernelConnection:
         """Return a connection to a kernel that misses nothing, as soon as the kernel is up.
@@ -94,7 +98,7 @@ class Connections:
 
     def _connect(self, kernel_id: str, kernel: Any) -> KernelConnection:
         self._drop(kernel_id)
-        changed = partial(self._watcher.display_changed, kernel_id)
+        changed = partial(self._display_changed, kernel_id)
         connection = self._connections[kernel_id] = KernelConnection(kernel, self._context, changed)
         self.watch(kernel_id)
         return connection
@@ -114,7 +118,12 @@ class Connections:
 
     def _ended(self, kernel_id: str, status: str, message: str) -> None:
         self._drop(kernel_id)
-        self._watcher.kernel_ended(kernel_id, status, message)
+        for watcher in self._watchers:
+            watcher.kernel_ended(kernel_id, status, message)
+
+    def _display_changed(self, kernel_id: str, display_id: str, content: dict[str, Any]) -> None:
+        for watcher in self._watchers:
+            watcher.display_changed(kernel_id, display_id, content)
 
     async def _on_event(self, logger: Any, schema_id: str, data: dict[str, Any]) -> None:
         kernel_id = data.get("kernel_id", "")
@@ -123,7 +132,8 @@ class Connections:
                 self.kernel_failed(kernel_id, _NOT_RESTARTED)
             return
         if data.get("action") == "interrupt":
-            self._watcher.kernel_interrupted(kernel_id)
+            for watcher in self._watchers:
+                watcher.kernel_interrupted(kernel_id)
         elif data.get("action") == "restart":
             self._ended(kernel_id, "restarted", _RESTARTED)
         elif data.get("action") == "shutdown":

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections import OrderedDict
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import zmq
-import zmq.asyncio
+from jupyter_client.client import KernelClient
 
 from .messages import unpacked
-from .outputs import surviving
+from .reading import Message, Reader, unsigned
 
-_AT_ONCE = 0.005  # seconds of messages before others get a turn
-_QUEUED = 10_000  # messages that wait here before the kernel begins to drop some
+_QUEUED = 100_000  # messages that wait here before the kernel begins to drop some
 _PATIENCE = 1.0  # seconds until what should have come is asked for
 _REMEMBERED = 32  # requests that are done and may still print, by threads for example
 _LONGEST_PAUSE = 5.0
@@ -30,6 +30,20 @@ class Listener(Protocol):
 
     def on_iopub(self, kind: str, content: dict[str, Any]) -> None:
         """Take what the kernel tells everybody."""
+
+
+class Asked(Listener, Protocol):
+    """A listener to whom the code of its request may turn for a line of input."""
+
+    def on_input(self, header: dict[str, Any], content: dict[str, Any]) -> None:
+        """Take what the kernel asks for, and the header that an answer names (Jupyter messaging, "stdin")."""
+
+
+class Observer(Protocol):
+    """Hears all that a kernel tells everybody, whoever has asked for it."""
+
+    def on_kernel_message(self, message: Message, listener: Listener | None) -> None:
+        """Take a message; the listener, if it is because of a request of ours, gets it next."""
 
 
 class KernelGone(Exception):
@@ -50,11 +64,36 @@ class _Probe:
             self.idle.set()
 
 
-def new_context() -> zmq.asyncio.Context:
+class _Answer:
+    """Waits for the answer to a request."""
+
+    def __init__(self) -> None:
+        self.replied: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+
+    def on_reply(self, content: dict[str, Any]) -> None:
+        if not self.replied.done():
+            self.replied.set_result(content)
+
+    def on_iopub(self, kind: str, content: dict[str, Any]) -> None:
+        """Leave it."""
+
+
+def new_context() -> zmq.Context[zmq.Socket[bytes]]:
     """Return what the sockets of all connections are made of."""
-    context = zmq.asyncio.Context()
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     context.setsockopt(zmq.RCVHWM, _QUEUED)
     return context
+
+
+def client_of(kernel: Any, session: Any, context: zmq.Context[zmq.Socket[bytes]]) -> KernelClient:
+    """Return what connects to a kernel.
+
+    Args:
+        kernel: of jupyter_server, running.
+        session: of jupyter_client, with the kernel's key.
+        context: see :func:`new_context`.
+    """
+    return KernelClient(**kernel.get_connection_info(session=True) | {"session": session}, context=context)
 
 
 class KernelConnection:
@@ -69,26 +108,28 @@ class KernelConnection:
     def __init__(
         self,
         kernel: Any,
-        context: zmq.asyncio.Context,
+        context: zmq.Context[zmq.Socket[bytes]],
         display_changed: Callable[[str, dict[str, Any]], None],
     ) -> None:
         self.kernel = kernel
         self.closed = False
         self.turn = asyncio.Lock()  # runs go one after the other
         self._display_changed = display_changed
-        self._listeners: OrderedDict[str, Listener] = OrderedDict()
+        self.observers: list[Observer] = []
+        self._listeners: dict[str, Listener] = {}
+        self._past: deque[str] = deque()
         self._heard = asyncio.Event()
         self._asked = False
         self._ports = list(kernel.ports)
         session = kernel.session.clone()
         session.session = uuid.uuid4().hex  # two clients of the same would get each other's answers
         self._session = session
-        self._client = kernel.client(session=session, context=context)
-        self._client.start_channels(stdin=False, hb=False)
-        self._tasks = [
-            asyncio.create_task(self._read(self._client.iopub_channel, self._on_iopub)),
-            asyncio.create_task(self._read(self._client.shell_channel, self._on_reply)),
-        ]
+        client = client_of(kernel, session, context)
+        identity = session.bsession
+        self._iopub = Reader(client.connect_iopub(), unsigned(session, self._on_iopub))
+        self._shell = Reader(client.connect_shell(identity=identity), unsigned(session, self._on_reply))
+        self._control = Reader(client.connect_control(identity=identity), unsigned(session, self._on_reply))
+        self._stdin = Reader(client.connect_stdin(identity=identity), unsigned(session, self._on_input))
 
     @property
     def stale(self) -> bool:
@@ -100,9 +141,8 @@ class KernelConnection:
         if self.closed:
             return
         self.closed = True
-        for task in self._tasks:
-            task.cancel()
-        self._client.stop_channels()
+        for reader in (self._iopub, self._shell, self._control, self._stdin):
+            reader.close()
 
     async def connect(self) -> None:
         """Wait until nothing that the kernel tells everybody can be missed; a busy kernel does not hold this up.
@@ -115,22 +155,25 @@ class KernelConnection:
             if self.stale:
                 raise KernelGone
             # the answer comes by the control channel also while a cell runs, or later by the shell
-            self._send(self._client.control_channel, "kernel_info_request", {})
+            self._send(self._control, "kernel_info_request", {})
             if not self._asked:
                 self._asked = True
-                self._send(self._client.shell_channel, "kernel_info_request", {})
+                self._send(self._shell, "kernel_info_request", {})
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._heard.wait()
             pause = min(2 * pause, _LONGEST_PAUSE)
 
-    async def execute(self, code: str, cell_id: str, turn: Any) -> dict[str, Any]:
+    async def execute(
+        self, code: str, cell_id: str, turn: Any, options: Mapping[str, Any] = MappingProxyType({})
+    ) -> dict[str, Any]:
         """Run code, and return the content of the answer when all output is there.
 
         Args:
             code: in the kernel's language.
-            cell_id: of its cell, which kernels may use to tell where an error is.
+            cell_id: of its cell, which kernels may use to tell where an error is; empty for none.
             turn: the listener, with ``replied`` and ``idle``.
+            options: what of the request's content is not as editors have it (Jupyter messaging, "Execute").
         """
         content = {
             "code": code,
@@ -139,21 +182,62 @@ class KernelConnection:
             "user_expressions": {},
             "allow_stdin": False,
             "stop_on_error": False,  # what others have asked for meanwhile is not ours to stop
+            **options,
         }
-        self._send(self._client.shell_channel, "execute_request", content, turn, {"cellId": cell_id})
-        reply: dict[str, Any] = await turn.replied
-        while not turn.idle.is_set():
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_PATIENCE):
-                    await turn.idle.wait()
-            if not turn.idle.is_set() and await self._is_past():
-                break
+        metadata = {"cellId": cell_id} if cell_id else None
+        request = self._send(self._shell, "execute_request", content, turn, metadata)
+        try:
+            reply: dict[str, Any] = await turn.replied
+            while not turn.idle.is_set():
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_PATIENCE):
+                        await turn.idle.wait()
+                if not turn.idle.is_set() and await self._is_past():
+                    break
+        finally:
+            self._past.append(request)
+            while len(self._past) > _REMEMBERED:
+                self._listeners.pop(self._past.popleft(), None)
         return reply
+
+    async def ask(self, kind: str, content: dict[str, Any], *, control: bool = False) -> dict[str, Any]:
+        """Send a request that is no execution, and return the content of the answer.
+
+        Args:
+            kind: type of the message (Jupyter messaging).
+            content: of the message.
+            control: ask by the channel that a busy kernel reads as well.
+        """
+        answer = _Answer()
+        request = self._send(self._control if control else self._shell, kind, content, answer)
+        try:
+            return await answer.replied
+        finally:
+            self._listeners.pop(request, None)
+
+    def read_replies(self) -> None:
+        """Take the answers that are there already."""
+        self._shell.read()
+
+    @property
+    def name(self) -> str:
+        """Of this connection, as the headers of its requests have it (``session``)."""
+        return str(self._session.session)
+
+    def answer_input(self, header: dict[str, Any], value: str) -> None:
+        """Send the kernel a line that its code waits for.
+
+        Args:
+            header: of the request for it.
+            value: the line, without its end.
+        """
+        message = self._session.msg("input_reply", {"value": value}, parent={"header": header})
+        self._stdin.send(self._session.serialize(message))
 
     async def _is_past(self) -> bool:
         """Whether the kernel has said everything; under a flood of messages it may have dropped its last word."""
         probe = _Probe()
-        request = self._send(self._client.shell_channel, "kernel_info_request", {}, probe)
+        request = self._send(self._shell, "kernel_info_request", {}, probe)
         with suppress(TimeoutError):
             async with asyncio.timeout(_PATIENCE):
                 await probe.idle.wait()
@@ -162,7 +246,7 @@ class KernelConnection:
 
     def _send(
         self,
-        channel: Any,
+        channel: Reader,
         kind: str,
         content: dict[str, Any],
         listener: Listener | None = None,
@@ -172,37 +256,26 @@ class KernelConnection:
         request = str(message["header"]["msg_id"])
         if listener is not None:
             self._listeners[request] = listener
-            while len(self._listeners) > _REMEMBERED:
-                self._listeners.popitem(last=False)
-        # jupyter_client's own way would take the news of an answer from this socket, and nobody would read it (ZMQ_FD)
-        channel.socket.send_multipart(self._session.serialize(message))
+        channel.send(self._session.serialize(message))
         return request
 
-    async def _read(self, channel: Any, take: Callable[[dict[str, Any], bytes], None]) -> None:
-        loop = asyncio.get_running_loop()
-        resumed = loop.time()
-        while True:
-            frames = await channel.socket.recv_multipart()  # does not wait where there is one already
-            with surviving("A message of a kernel"):
-                _, parts = self._session.feed_identities(frames)
-                take(self._session.deserialize(parts, content=False), parts[4])
-            if loop.time() - resumed > _AT_ONCE:
-                await asyncio.sleep(0)
-                resumed = loop.time()
-
-    def _on_reply(self, message: dict[str, Any], packed: bytes) -> None:
-        listener = self._listeners.get(message["parent_header"].get("msg_id", ""))
+    def _on_reply(self, message: Message) -> None:
+        listener = self._listeners.get(message.request)
         if listener is not None:
-            listener.on_reply(unpacked(packed))
+            listener.on_reply(unpacked(message.packed))
 
-    def _on_iopub(self, message: dict[str, Any], packed: bytes) -> None:
+    def _on_input(self, message: Message) -> None:
+        listener: Any = self._listeners.get(message.request)
+        if message.kind == "input_request" and hasattr(listener, "on_input"):
+            listener.on_input(message.header, unpacked(message.packed))
+
+    def _on_iopub(self, message: Message) -> None:
         self._heard.set()
-        kind = message["msg_type"]
-        listener = self._listeners.get(message["parent_header"].get("msg_id", ""))
-        if listener is None and kind != "update_display_data":
-            return
-        content = unpacked(packed)
+        listener = self._listeners.get(message.request)
+        for observer in self.observers:
+            observer.on_kernel_message(message, listener)
         if listener is not None:
-            listener.on_iopub(kind, content)
-        else:
+            listener.on_iopub(message.kind, message.content)
+        elif message.kind == "update_display_data":
+            content = message.content
             self._display_changed(str(content.get("transient", {}).get("display_id")), content)

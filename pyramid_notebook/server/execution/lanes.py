@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from .displays import Displays
 from .events import clipped
 from .kernels import KernelConnection
-from .outputs import CellOutputs, surviving
+from .outputs import CellOutputs
 from .runs import CellResult, Run
+from .surviving import surviving
 from .turns import Turn
 
 if TYPE_CHECKING:
@@ -77,15 +78,19 @@ class Lane:
 
     def add(self, notebook: LiveNotebook, run: Run) -> None:
         """Queue a run."""
-        if notebook is not self.notebook:
-            self.notebook = notebook
-            self.displays.detach()
+        self.show_in(notebook)
         hold = ExitStack()
         hold.enter_context(notebook.held())
         job = Job(run, notebook, hold)
         self.jobs.append(job)
         job.task = asyncio.create_task(self._perform(job))
         job.task.add_done_callback(partial(self._done, job))
+
+    def show_in(self, notebook: LiveNotebook) -> None:
+        """Note in which live notebook its file is open now."""
+        if notebook is not self.notebook:
+            self.notebook = notebook
+            self.displays.detach()
 
     def use(self, kernel_id: str) -> None:
         """Note which kernel runs this notebook now."""

@@ -5,11 +5,8 @@ The cell is looked up by its id at each write, because it may be moved meanwhile
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +16,7 @@ from .displays import Displays
 from .events import Event, clipped
 from .messages import event_of, output_of, size_of
 from .overtype import overtype
+from .surviving import surviving
 
 if TYPE_CHECKING:
     from ..live import LiveNotebook
@@ -31,7 +29,6 @@ _TEXT = 10_000_000
 _RICH = 100_000_000
 _OUTPUTS = 2000
 _CUT = "\n[The rest of this cell's output is left out here: {}.]\n"
-_LOG = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -52,17 +49,6 @@ class _Tail:
     line: str = ""
     column: int = 0
     length: int = -1  # of the whole text, in bytes of UTF-8 as pycrdt counts
-
-
-@contextmanager
-def surviving(what: str) -> Iterator[None]:
-    """Log what goes wrong; a panic of pycrdt is no Exception."""
-    try:
-        yield
-    except (asyncio.CancelledError, KeyboardInterrupt, SystemExit, GeneratorExit):
-        raise
-    except BaseException:
-        _LOG.exception("%s went wrong", what)
 
 
 class CellOutputs:

@@ -13,9 +13,9 @@ from .connections import Connections
 from .control import KernelControl
 from .kernels import KernelConnection
 from .lanes import Lane
-from .outputs import surviving
 from .runs import Run
 from .sessions import KernelState, kernel_id_of, start_kernel, state_of
+from .surviving import surviving
 
 if TYPE_CHECKING:
     from ..live import LiveNotebook
@@ -29,15 +29,19 @@ class Execution:
 
     Args:
         app: the running server.
+
+    Attributes:
+        connections: to all kernels.
+        control: what interrupts and restarts them.
     """
 
     def __init__(self, app: ServerApp) -> None:
-        self._app = app
+        self.app = app
         self._lanes: list[Lane] = []
         self._notes: set[asyncio.Task[None]] = set()
         self._starting: dict[str, asyncio.Task[str]] = {}
-        self._connections = Connections(app, self)
-        self._control = KernelControl(app, self._kernel_restarts, self._connections.kernel_failed)
+        self.connections = Connections(app, self)
+        self.control = KernelControl(app, self._kernel_restarts, self.connections.kernel_failed)
 
     async def start(self, notebook: LiveNotebook, cells: Sequence[str]) -> Run:
         """Queue a run, and return it at once.
@@ -63,9 +67,9 @@ class Execution:
         task.add_done_callback(self._notes.discard)
 
     async def _note_run(self, notebook: LiveNotebook, cell_id: str, source: str) -> None:
-        kernel_id = await kernel_id_of(self._app, notebook.path)
-        if kernel_id and kernel_id in self._app.kernel_manager:
-            self._connections.watch(kernel_id)
+        kernel_id = await kernel_id_of(self.app, notebook.path)
+        if kernel_id and kernel_id in self.app.kernel_manager:
+            self.connections.watch(kernel_id)
             lane = self._own_lane(notebook)
             lane.use(kernel_id)
             lane.ran[cell_id] = source
@@ -77,7 +81,7 @@ class Execution:
             NoKernel: it has none.
             KernelTrouble: it cannot be interrupted.
         """
-        kernel_id = await kernel_id_of(self._app, path)
+        kernel_id = await kernel_id_of(self.app, path)
         lane = self._lane(path)
         if not kernel_id and not (lane and lane.jobs):
             raise NoKernel(_NO_KERNEL)
@@ -85,7 +89,7 @@ class Execution:
             lane.interrupt()
         if kernel_id:
             self.kernel_interrupted(kernel_id)
-            await self._control.interrupt(kernel_id)
+            await self.control.interrupt(kernel_id)
 
     async def restart(self, path: str) -> None:
         """Restart a notebook's kernel, and end our runs there; it may not be up again when this returns.
@@ -94,14 +98,14 @@ class Execution:
             NoKernel: it has none.
             KernelTrouble: it could not be restarted, or not in time.
         """
-        kernel_id = await kernel_id_of(self._app, path)
+        kernel_id = await kernel_id_of(self.app, path)
         if not kernel_id:
             raise NoKernel(_NO_KERNEL)
-        await self._control.restart(kernel_id)
+        await self.control.restart(kernel_id)
 
     async def kernel_of(self, path: str) -> KernelState:
         """Return how the kernel of a notebook is doing."""
-        return state_of(self._app, await kernel_id_of(self._app, path))
+        return state_of(self.app, await kernel_id_of(self.app, path))
 
     def states(self, path: str) -> dict[str, str]:
         """Return which cells of a notebook wait in our runs (``queued``) or run (``running``)."""
@@ -119,7 +123,7 @@ class Execution:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._connections.close()
+        self.connections.close()
 
     def kernel_interrupted(self, kernel_id: str) -> None:
         """End the runs on a kernel that somebody has interrupted."""
@@ -156,23 +160,39 @@ class Execution:
     def _lane(self, path: str) -> Lane | None:
         return next((lane for lane in self._lanes if lane.notebook.path == path), None) if path else None
 
-    async def _connect(self, lane: Lane) -> KernelConnection:
-        path = lane.notebook.path
-        kernel_id = await kernel_id_of(self._app, path)
-        if not kernel_id:
-            # a run that ends meanwhile must not leave half a session behind, nor the next one start a second kernel
-            starting = self._starting.get(path)
-            if starting is None:
-                starting = asyncio.create_task(start_kernel(self._app, path, lane.notebook.kernel_name))
-                self._starting[path] = starting
-                starting.add_done_callback(lambda _: self._starting.pop(path, None))
-            kernel_id = await asyncio.shield(starting)
+    async def kernel_for(self, path: str, kernel_name: str) -> str:
+        """Return the id of the kernel of a notebook, which is started where there is none.
+
+        Args:
+            path: of the notebook.
+            kernel_name: what the notebook asks for.
+        """
+        kernel_id = await kernel_id_of(self.app, path)
+        if kernel_id:
+            return kernel_id
+        # who ends meanwhile must not leave half a session behind, nor the next one start a second kernel
+        starting = self._starting.get(path)
+        if starting is None:
+            starting = asyncio.create_task(start_kernel(self.app, path, kernel_name))
+            self._starting[path] = starting
+            starting.add_done_callback(lambda _: self._starting.pop(path, None))
+        return await asyncio.shield(starting)
+
+    def lane_of(self, notebook: LiveNotebook, kernel_id: str) -> Lane:
+        """Return the lane of a notebook in which others run cells of their own by a kernel."""
+        lane = self._own_lane(notebook)
+        lane.show_in(notebook)
         lane.use(kernel_id)
-        return await self._connections.connection(kernel_id)
+        return lane
+
+    async def _connect(self, lane: Lane) -> KernelConnection:
+        kernel_id = await self.kernel_for(lane.notebook.path, lane.notebook.kernel_name)
+        lane.use(kernel_id)
+        return await self.connections.connection(kernel_id)
 
     async def _interrupt(self, kernel_id: str) -> None:
         with surviving("Interrupting a cell"):
-            await self._control.interrupt(kernel_id)
+            await self.control.interrupt(kernel_id)
 
     def _kernel_restarts(self, kernel_id: str) -> None:
         for lane in self._lanes:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from ...credentials import Credential, CredentialFile
-from ...errors import SettingsError, SiteError
+from ...errors import NotSignedIn, SettingsError, SiteError
 from ...site_client import candidates, site_address
 from .configuration import read_folders
 
@@ -110,7 +110,7 @@ def site_at(address: str, environment: Mapping[str, str]) -> Site:
         if credential.notebooks and address.startswith(f"{credential.notebooks.rstrip('/')}/"):
             return _of_credential(credential)
     origin = "/".join(address.split("/")[:3])
-    raise SiteError(f"You are not signed in to the notebooks of {address}. Sign in: pyramid-notebook login {origin}")
+    raise NotSignedIn(f"You are not signed in to the notebooks of {address}. Sign in: pyramid-notebook login {origin}")
 
 
 def _site(chosen: str, of_folder: str, environment: Mapping[str, str]) -> Site:
@@ -121,7 +121,7 @@ def _site(chosen: str, of_folder: str, environment: Mapping[str, str]) -> Site:
     if wanted := chosen or address or of_folder:
         return _signed_in(wanted, credentials)
     if not credentials:
-        raise SiteError("You are not signed in to any site. Sign in: pyramid-notebook login ADDRESS")
+        raise NotSignedIn("You are not signed in to any site. Sign in: pyramid-notebook login ADDRESS")
     if len(credentials) > 1:
         raise SiteError(f"Say with --site, or in sync.toml, which site this is for: {', '.join(credentials)}")
     return _of_credential(next(iter(credentials.values())))
@@ -143,12 +143,12 @@ def _signed_in(typed: str, credentials: Mapping[str, Credential]) -> Site:
     for credential in credentials.values():
         if credential.notebooks.rstrip("/") == address:
             return _of_credential(credential)
-    raise SiteError(f"You are not signed in to {address}. Sign in: pyramid-notebook login {address}")
+    raise NotSignedIn(f"You are not signed in to {address}. Sign in: pyramid-notebook login {address}")
 
 
 def _of_credential(credential: Credential) -> Site:
     if not credential.notebooks or not _TOKEN.fullmatch(credential.token):
-        raise SiteError(f"Sign in to {credential.site} again: pyramid-notebook login {credential.site}")
+        raise NotSignedIn(f"Sign in to {credential.site} again: pyramid-notebook login {credential.site}")
     address = f"{site_address(credential.notebooks)}/"
     return Site(notebooks=address, token=credential.token, login=credential.site)
 

@@ -1,0 +1,1 @@
+"""The tunnel: a site at an address of this machine."""
