@@ -43,6 +43,7 @@ def send(server: Daemon, body: bytes, **fields: str) -> Posted:
         TOKEN_HEADER: "a token",
         "Content-Type": "application/json",
         "Content-Length": str(len(body)),
+        "Connection": "close",  # a refusal may end it before the next request
         **{name.replace("_", "-"): value for name, value in fields.items()},
     }
     target = f"{server.record.base_url}rpc"

@@ -142,7 +142,7 @@ def test_examples_that_cannot_be_found_are_a_fault(session: Opened, params: dict
 
 
 def test_examples_that_take_too_long_are_not_waited_for(session: Opened) -> None:
-    text = ">>> import time; time.sleep(60)\n"
+    text = ">>> import time; time.sleep(3)\n"
     error = error_of(session.server, "doctest", session=session.id, text=text, timeout=0.2)
     assert error["data"]["reason"] == "time-out"
     session.socket.call("interrupt", session=session.id)

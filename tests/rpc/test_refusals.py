@@ -124,7 +124,9 @@ def test_a_page_of_another_origin_gets_nothing(server: Daemon, origin: str) -> N
     answer = exchange(server.record, "GET", target, headers=fields, body=[], timeout=60)
     assert answer.status in (403, 404)
     body = json.dumps(request("session.list")).encode()
-    fields[3:] = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+    fields[3:] = [
+        *(("Content-Type", "application/json"), ("Content-Length", str(len(body))), ("Connection", "close")),
+    ]
     answer = exchange(server.record, "POST", target, headers=fields, body=[body], timeout=60)
     assert answer.status in (403, 404)
     assert b"result" not in b"".join(iter(answer.read, b""))
