@@ -95,6 +95,7 @@ class _ServerOfChannel:
 
     def add_task(self, channel: Any) -> None:
         """Take a request that was read: by the loop, or behind another one, by the thread that has answered that."""
+        self.ready = None  # it was for the request before, and a thread of the pool may ask before the loop is back
         self._due = _at_once(self._server.application, channel) if threading.get_ident() == self._loop else None
         if self._due is None:
             self._server.add_task(channel)
