@@ -164,17 +164,25 @@ def test_who_does_not_read_keeps_nobody_else_waiting(served: Served) -> None:
 
 
 def test_the_request_behind_a_file_gets_its_own_answer_however_soon_a_thread_takes_it(served: Served) -> None:
-    give = served.server.add_task
+    give, full = served.server.add_task, served.server.adj.outbuf_high_watermark
 
     def give_and_wait(channel: Any) -> None:
         give(channel)
         if len(served.pooled) == 1:
-            wait_until(lambda: channel.current_outbuf_count < channel.adj.outbuf_high_watermark, "a thread has answered")
+            wait_until(lambda: channel.current_outbuf_count < full, "a thread has begun to answer")
 
     served.server.add_task = give_and_wait
     parts = pipelined(served, [FILE, "/facts"])
     assert served.pooled == ["/facts"]
     assert [b'"pid"' in part for part in parts] == [False, True]
+
+
+def test_who_does_not_read_keeps_nobody_else_waiting_where_waitress_holds_little(site: Any) -> None:
+    with serving(site, outbuf_high_watermark=4096) as served:
+        served.warm()
+        with closing(served.connect()) as connection:
+            assert ask(connection)[0] == 200
+        assert served.pooled == [FILE]  # the loop would wait for whoever does not read
 
 
 @pytest.mark.parametrize("options", [{"clear_untrusted_proxy_headers": False}, {"trusted_proxy": "127.0.0.1"}])
