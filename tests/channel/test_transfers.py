@@ -251,6 +251,30 @@ def test_an_asynchronous_source_is_read_on_the_loop_where_it_was_made(hub: Hub, 
     asyncio.run(calling())
 
 
+def test_an_asynchronous_source_is_read_while_a_cell_waits_for_the_call(hub: Hub, channel: Channel) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"a"
+        await asyncio.sleep(0)
+        yield b"b"
+
+    async def serving(ready: threading.Event) -> None:
+        async with page_of(hub) as page:
+            ready.set()
+            asked = (await page.hear("call")).header
+            data = await page.fetch(asked["stream"]["ticket"])
+            await page.say("result", id=asked["id"], value=data.decode())
+
+    async def cell() -> None:
+        ready = threading.Event()
+        thread = threading.Thread(target=lambda: asyncio.run(serving(ready)))
+        thread.start()
+        await asyncio.to_thread(ready.wait)
+        assert channel.call_sync("take", stream=pieces()) == "ab"
+        thread.join()
+
+    asyncio.run(cell())
+
+
 def test_a_stream_goes_back_to_the_page_as_it_comes(hub: Hub, channel: Channel) -> None:
     channel.expose(lambda stream: stream, name="pipe")
 
