@@ -13,7 +13,7 @@ import pytest
 from pyramid_notebook.channel import flows
 from pyramid_notebook.channel.hub import Hub
 from pyramid_notebook.channel.kernel import Channel
-from pyramid_notebook.channel.protocol import PIECE, WINDOW
+from pyramid_notebook.channel.protocol import LARGEST, PIECE, WINDOW
 from pyramid_notebook.channel.streams import Stream
 from pyramid_notebook.errors import (
     PageError,
@@ -226,6 +226,25 @@ def test_an_error_of_the_kernel_in_mid_stream_is_told(hub: Hub, channel: Channel
                 "ConnectionResetError",
                 "of its own",
             )
+
+    asyncio.run(calling())
+
+
+@pytest.mark.parametrize("message", ["x" * LARGEST, "\udcff"], ids=["long", "no Unicode"])
+def test_an_error_of_the_kernel_in_mid_stream_is_told_whatever_its_message(
+    hub: Hub, channel: Channel, message: str
+) -> None:
+    def failing() -> Iterator[bytes]:
+        yield b"abc"
+        raise ValueError(message)
+
+    channel.expose(failing, thread="own")
+
+    async def calling() -> None:
+        async with page_of(hub) as page:
+            await page.call("failing")
+            assert await page.fetch((await page.hear("result")).header["stream"]["ticket"]) == b"abc"
+            assert (await page.hear("end")).header["error"]["name"] == "ValueError"
 
     asyncio.run(calling())
 
