@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 
 from pyramid_notebook.channel import flows
+from pyramid_notebook.channel.exposed import Where
 from pyramid_notebook.channel.hub import Hub
 from pyramid_notebook.channel.kernel import Channel
 from pyramid_notebook.channel.protocol import LARGEST, PIECE, WINDOW
@@ -268,6 +269,30 @@ def test_an_asynchronous_source_is_read_on_the_loop_where_it_was_made(hub: Hub, 
         assert seen == [here, here]
 
     asyncio.run(calling())
+
+
+@pytest.mark.parametrize("where", ["main", "own"])
+def test_a_generator_runs_on_the_thread_of_the_function_that_made_it(hub: Hub, channel: Channel, where: Where) -> None:
+    threads: list[threading.Thread] = []
+
+    def rows() -> Iterator[bytes]:
+        try:
+            threads.append(threading.current_thread())
+            yield b"a"
+            yield b"b"
+        finally:
+            threads.append(threading.current_thread())
+
+    channel.expose(rows, thread=where)
+
+    async def calling() -> None:
+        opened()
+        async with page_of(hub) as page:
+            await page.call("rows")
+            assert await page.fetch((await page.hear("result")).header["stream"]["ticket"]) == b"ab"
+
+    asyncio.run(calling())
+    assert [thread is threading.main_thread() for thread in threads] == [where == "main"] * 2
 
 
 def test_an_asynchronous_source_is_read_while_a_cell_waits_for_the_call(hub: Hub, channel: Channel) -> None:
