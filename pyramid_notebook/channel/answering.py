@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
@@ -11,7 +12,7 @@ from .asking import Opened
 from .exposed import Exposed, Runner, told
 from .flows import Flows
 from .protocol import Packed, pack, unpack
-from .sources import is_stream, pieces_of
+from .sources import in_turns, is_stream, pieces_of
 from .streams import Stream
 from .threads import Workers
 from .wire import Wire
@@ -109,7 +110,8 @@ class Answering:
         if isinstance(made, Packed):
             return made.fields("value")
         is_own = exposed.where == "own" or isinstance(made, Stream)  # the page's own stream may be read anywhere
-        pieces = pieces_of(made, self._readers, None if is_own else self._runner.main)
+        source = made if is_own or not inspect.isgenerator(made) else in_turns(made)
+        pieces = pieces_of(source, self._readers, None if is_own else self._runner.main)
         return {"stream": {"ticket": self._flows.offer(pieces)}}
 
     def _exposed(self, header: dict[str, Any]) -> Exposed:

@@ -16,6 +16,7 @@ from .threads import Workers, interruptible
 Where = Literal["main", "own"]
 _THREADS = 8
 _OWN = __package__ or ""
+_LONGEST = 100_000  # characters of what the page is told of an exception
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +98,14 @@ def told(error: BaseException) -> dict[str, Any]:
         message = str(error)
     except Exception:  # of its own __str__
         message = ""
-    lines = traceback.format_exception(type(error), error, trace)
-    return {"name": type(error).__name__, "message": message, "trace": "".join(lines), "kind": "exception"}
+    lines = "".join(traceback.format_exception(type(error), error, trace))
+    found = {"name": type(error).__name__, "message": message[:_LONGEST], "trace": lines[-_LONGEST:]}
+    return {name: _unicode(text) for name, text in found.items()} | {"kind": "exception"}
+
+
+def _unicode(text: str) -> str:
+    """Return a text without halves of surrogate pairs, as the names of some files hold them (PEP 383)."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _is_ours(names: dict[str, Any]) -> bool:

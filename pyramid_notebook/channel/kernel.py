@@ -131,8 +131,8 @@ class Channel:
             ChannelTimeout: it did not answer in time.
             PageError: the function threw an exception, or there is none of that name (NotExposed).
         """
-        make = self._calling(_Call(name, arguments, stream, timeout, page))
-        return asyncio.get_running_loop().create_task(self._hub.awaited(make))
+        home = asyncio.get_running_loop()
+        return home.create_task(self._hub.awaited(self._calling(_Call(name, arguments, stream, timeout, page), home)))
 
     def call_sync(
         self,
@@ -142,7 +142,10 @@ class Channel:
         timeout: float | None = SECONDS,
         page: Which = "last",
     ) -> Any:
-        """Call a function of the page and wait for its value, in a cell that does not await; see :meth:`call`."""
+        """Call a function of the page and wait for its value, in a cell that does not await; see :meth:`call`.
+
+        The loop that runs the cell stands still meanwhile, so an asynchronous stream is read on the channel's own.
+        """
         return self._wait(self._calling(_Call(name, arguments, stream, timeout, page)), timeout)
 
     async def wait_for_page(self, timeout: float | None = SECONDS) -> PageInfo:  # noqa: ASYNC109 - as in call()
@@ -165,8 +168,14 @@ class Channel:
             for page in self._hub.pages.values():
                 page.asking.closed(self.name)
 
-    def _calling(self, call: _Call) -> Callable[[], Coroutine[Any, Any, Any]]:
+    def _calling(
+        self, call: _Call, home: asyncio.AbstractEventLoop | None = None
+    ) -> Callable[[], Coroutine[Any, Any, Any]]:
         """Return what makes the coroutine of a call.
+
+        Args:
+            call: of the page.
+            home: the loop that goes on meanwhile, and on which an asynchronous stream is read; None for the channel's.
 
         Raises:
             ChannelClosed: the channel is closed.
@@ -178,7 +187,6 @@ class Channel:
         if call.page == "all" and call.stream is not None:
             raise ValueError("A stream is read once: call one page with it.")
         packed = pack(list(call.arguments))  # now: whoever calls may change them afterwards
-        home = running_loop()
         return lambda: self._called(call, packed, home)
 
     async def _called(self, call: _Call, packed: Packed, home: asyncio.AbstractEventLoop | None) -> Any:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Iterator
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterable, Iterator
+from contextlib import closing, suppress
 from typing import Any, BinaryIO
 
 from ..errors import Unsendable
 from .loops import crossed
 from .protocol import PIECE
-from .threads import Workers
+from .threads import Workers, interruptible
 
 #: What can be sent as a stream: pieces that come or are there, an open file, or bytes.
 Source = AsyncIterable[bytes] | Iterable[bytes] | BinaryIO | bytes
@@ -44,6 +44,18 @@ def pieces_of(source: Source, workers: Workers, home: asyncio.AbstractEventLoop 
     if isinstance(source, Iterable) and not isinstance(source, (str, dict)):
         return _threaded(iter(source), workers)
     raise Unsendable(f"A {type(source).__name__} is no stream. Give bytes, an open file, or what yields bytes.")
+
+
+async def in_turns(source: Generator[Any, Any, Any]) -> Pieces:
+    """Yield the pieces of a generator on the thread that runs the loop; other things happen there between them."""
+    with closing(source):
+        while (piece := _next(source)) is not _END:
+            yield piece
+
+
+def _next(source: Iterator[Any]) -> Any:
+    with interruptible():
+        return next(source, _END)
 
 
 async def _slices(source: memoryview) -> Pieces:

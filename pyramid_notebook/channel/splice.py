@@ -17,7 +17,7 @@ _MOST_HEAD = 16 * 1024
 #: Bytes that are read at once, and that may wait for a slow reader before the other side is no longer read.
 _BUFFER, _HIGH_WATER = 64 * 1024, 256 * 1024
 _DIAL_SECONDS = 5.0
-_LINGER_SECONDS = 10.0  # for one side to read the last bytes after the other has hung up
+_LINGER_SECONDS = 10.0  # for one side of a websocket to read the last bytes after the other has hung up
 
 
 class KernelConnection:
@@ -150,9 +150,11 @@ class _End(asyncio.BufferedProtocol):
             self._transport.resume_reading()
 
     def close(self) -> None:
-        """Send what waits, if it is taken in time, and hang up."""
-        if self._transport is not None:
-            self._transport.close()
+        """Send what waits, and hang up; who reads a stream may take its time, as before its end."""
+        if self._transport is None:
+            return
+        self._transport.close()
+        if self.is_heard:
             self._linger = self._linger or asyncio.get_running_loop().call_later(_LINGER_SECONDS, self.abort)
 
     def abort(self) -> None:

@@ -111,6 +111,7 @@ def waited(begin: Callable[[], Future[Any]], seconds: float | None) -> Any:
     previous = signal.getsignal(signal.SIGINT) if threading.current_thread() is threading.main_thread() else None
     if previous is not None:
         signal.signal(signal.SIGINT, interrupt)
+    limit = -1 if seconds is None else min(max(0.0, seconds), threading.TIMEOUT_MAX)
     done = threading.Lock()
     done.acquire()
     try:
@@ -118,7 +119,7 @@ def waited(begin: Callable[[], Future[Any]], seconds: float | None) -> Any:
         future.add_done_callback(lambda _: done.release())
         try:
             is_waiting = True
-            is_over = not is_interrupted and done.acquire(timeout=-1 if seconds is None else max(0.0, seconds))
+            is_over = not is_interrupted and done.acquire(timeout=limit)
         except KeyboardInterrupt:
             is_over = False
         finally:

@@ -29,7 +29,9 @@ _CONDITIONS = (
     *("HTTP_IF_MATCH", "HTTP_IF_MODIFIED_SINCE", "HTTP_IF_NONE_MATCH", "HTTP_IF_RANGE", "HTTP_IF_UNMODIFIED_SINCE"),
     "HTTP_RANGE",
 )
-_LONGEST, _MOST_BYTES = 1 << 18, 1 << 24
+#: Bytes of the longest file that is kept in memory.
+LONGEST = 1 << 18
+_MOST_BYTES = 1 << 24
 
 #: A WSGI application (PEP 3333), as an answer is one; that of the site is a response, too.
 Answer = Callable[[Any, Any], Iterable[bytes]]
@@ -131,7 +133,7 @@ class Early:
         if found is None:
             return None
         with found.source:
-            if found.length > _LONGEST:
+            if found.length > LONGEST:
                 return None
             data = found.source.read(found.length)
         if len(data) != found.length:

@@ -14,12 +14,14 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any
 
-from .early import AT_ONCE
+from .early import AT_ONCE, LONGEST
 
 _KEY = "waitress.client_disconnected"
 _OF_WAITRESS = "waitress.proxy_headers"
 #: What is in the path of each static file of Jupyter's; only to ask less often about others.
 _PLACE = "/static/"
+#: Bytes that waitress must be willing to hold for a client: where there are more, the thread that answers waits.
+_LEAST_WATERMARK = 2 * LONGEST
 
 Application = Callable[[Any, Any], Iterable[bytes]]
 
@@ -36,7 +38,8 @@ def answer_from_loop(environ: Mapping[str, Any], pyramid: Application) -> None:
     server = environ[_KEY].__self__.server
     if "channel_class" in vars(server) or isinstance(server, _ServerOfChannel):
         return
-    server.channel_class = _channel_class() if _is_next(server.application, pyramid) else server.channel_class
+    never_waits = server.adj.outbuf_high_watermark >= _LEAST_WATERMARK and _is_next(server.application, pyramid)
+    server.channel_class = _channel_class() if never_waits else server.channel_class
 
 
 def _is_next(application: Application, pyramid: Application) -> bool:
@@ -95,6 +98,7 @@ class _ServerOfChannel:
 
     def add_task(self, channel: Any) -> None:
         """Take a request that was read: by the loop, or behind another one, by the thread that has answered that."""
+        self.ready = None  # it was for the request before, and a thread of the pool may ask before the loop is back
         self._due = _at_once(self._server.application, channel) if threading.get_ident() == self._loop else None
         if self._due is None:
             self._server.add_task(channel)

@@ -50,7 +50,7 @@ def breaks():
 @channel.expose
 def texts():
     yield "text"
-@channel.expose
+@channel.expose(thread="own")
 def endless():
     try:
         while True:

@@ -148,6 +148,14 @@ def test_a_timeout_may_be_a_fraction_of_a_second_or_none(hub: Hub, channel: Chan
             assert await channel.call("echo", 1, timeout=2.5) == 1
             assert await channel.call("echo", 1, timeout=None) == 1
 
+
+@pytest.mark.parametrize("timeout", [1e300, float("inf")])
+def test_a_timeout_may_be_longer_than_any_clock_counts(hub: Hub, channel: Channel, timeout: float) -> None:
+    async def calling() -> None:
+        async with page_of(hub, echo=lambda value: value):
+            assert await channel.call("echo", 1, timeout=timeout) == 1
+            assert await asyncio.to_thread(channel.call_sync, "echo", 1, timeout=timeout) == 1
+
     asyncio.run(calling())
 
 

@@ -119,6 +119,13 @@ def test_what_is_told_of_an_exception_begins_in_the_function() -> None:
     assert "in failing" in found["trace"]
 
 
+def test_an_exception_is_told_however_long_and_whatever_it_says() -> None:
+    found = told(ValueError("\udcff" + "x" * 1_000_000))
+    assert found["message"].startswith("\\udcffxxx")
+    assert found["name"] == "ValueError"
+    assert len(str(found).encode()) < 1_000_000
+
+
 def test_an_exception_that_cannot_be_printed_is_told_all_the_same() -> None:
     class Mute(Exception):
         def __str__(self) -> str:

@@ -7,20 +7,23 @@ import os
 import random
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 import psutil
 import pytest
+from tornado.iostream import IOStream
 
-from pyramid_notebook.channel.splice import dial
+from pyramid_notebook.channel import splice as splicing
+from pyramid_notebook.channel.splice import dial, splice
 from pyramid_notebook.errors import NoPage
 from pyramid_notebook.proxy.upstream import ask as ask_privately
 from pyramid_notebook.record import LEASE_HEADER
 from tests.running import wait_until
 
-from .listening import HANDSHAKE, Listening, answer_of, ask, chunked, echo, is_open, listening, page, switch
+from .listening import HANDSHAKE, Listening, answer_of, answering, ask, chunked, echo, is_open, listening, page, switch
 from .user_server import Way, way_to_a_kernel
 
 MEGABYTE = 1 << 20
@@ -183,6 +186,43 @@ def test_a_stream_that_comes_byte_by_byte_is_the_same(way):
 
     with way.listening(bytewise), ask(way.server, "GET", way.stream, page(way.server)) as connection:
         assert answer_of(connection).read() == b"abcde"
+
+
+@asynccontextmanager
+async def passing(folder: Path, stream: bytes) -> AsyncIterator[tuple[asyncio.Task[None], socket.socket]]:
+    """Pass a stream on to a page that reads nothing, until the kernel has sent all and hung up."""
+    ours, theirs = socket.socketpair()
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    with theirs, listening(folder / "s", answering(stream)) as kernel:
+        dialled = await dial(folder / "s", "/streams/1", {})
+        work = asyncio.create_task(splice(IOStream(ours), dialled, b"", page_speaks=False))
+        while kernel.open:  # noqa: ASYNC110 - it hangs up in another thread
+            await asyncio.sleep(0.01)
+        yield work, theirs
+
+
+def test_who_reads_slowly_gets_the_end_of_a_stream_however_long_it_takes(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(splicing, "_LINGER_SECONDS", 0.01)
+    data = os.urandom(200_000)
+
+    async def reading() -> bytes:
+        async with passing(folder, chunked(data)) as (work, page):
+            await asyncio.wait({work}, timeout=0.2)  # far longer than a websocket would be waited for
+            return await asyncio.to_thread(received, page, MEGABYTE)
+
+    assert asyncio.run(reading()).endswith(chunked(data).partition(b"\r\n\r\n")[2])
+
+
+def test_a_page_that_goes_before_it_has_read_the_end_of_a_stream_leaves_nothing(folder: Path) -> None:
+    async def leaving() -> None:
+        async with passing(folder, chunked(bytes(200_000))) as (work, page):
+            assert not work.done()
+            page.close()
+            await asyncio.wait_for(work, 5)
+
+    asyncio.run(leaving())
 
 
 def leave_somehow(way: Way, chance: random.Random) -> None:

@@ -11,9 +11,10 @@ import aiohttp
 import pytest
 
 from pyramid_notebook.channel import flows
+from pyramid_notebook.channel.exposed import Where
 from pyramid_notebook.channel.hub import Hub
 from pyramid_notebook.channel.kernel import Channel
-from pyramid_notebook.channel.protocol import PIECE, WINDOW
+from pyramid_notebook.channel.protocol import LARGEST, PIECE, WINDOW
 from pyramid_notebook.channel.streams import Stream
 from pyramid_notebook.errors import (
     PageError,
@@ -230,6 +231,25 @@ def test_an_error_of_the_kernel_in_mid_stream_is_told(hub: Hub, channel: Channel
     asyncio.run(calling())
 
 
+@pytest.mark.parametrize("message", ["x" * LARGEST, "\udcff"], ids=["long", "no Unicode"])
+def test_an_error_of_the_kernel_in_mid_stream_is_told_whatever_its_message(
+    hub: Hub, channel: Channel, message: str
+) -> None:
+    def failing() -> Iterator[bytes]:
+        yield b"abc"
+        raise ValueError(message)
+
+    channel.expose(failing, thread="own")
+
+    async def calling() -> None:
+        async with page_of(hub) as page:
+            await page.call("failing")
+            assert await page.fetch((await page.hear("result")).header["stream"]["ticket"]) == b"abc"
+            assert (await page.hear("end")).header["error"]["name"] == "ValueError"
+
+    asyncio.run(calling())
+
+
 def test_an_asynchronous_source_is_read_on_the_loop_where_it_was_made(hub: Hub, channel: Channel) -> None:
     async def calling() -> None:
         opened()
@@ -249,6 +269,54 @@ def test_an_asynchronous_source_is_read_on_the_loop_where_it_was_made(hub: Hub, 
         assert seen == [here, here]
 
     asyncio.run(calling())
+
+
+@pytest.mark.parametrize("where", ["main", "own"])
+def test_a_generator_runs_on_the_thread_of_the_function_that_made_it(hub: Hub, channel: Channel, where: Where) -> None:
+    threads: list[threading.Thread] = []
+
+    def rows() -> Iterator[bytes]:
+        try:
+            threads.append(threading.current_thread())
+            yield b"a"
+            yield b"b"
+        finally:
+            threads.append(threading.current_thread())
+
+    channel.expose(rows, thread=where)
+
+    async def calling() -> None:
+        opened()
+        async with page_of(hub) as page:
+            await page.call("rows")
+            assert await page.fetch((await page.hear("result")).header["stream"]["ticket"]) == b"ab"
+
+    asyncio.run(calling())
+    assert [thread is threading.main_thread() for thread in threads] == [where == "main"] * 2
+
+
+def test_an_asynchronous_source_is_read_while_a_cell_waits_for_the_call(hub: Hub, channel: Channel) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"a"
+        await asyncio.sleep(0)
+        yield b"b"
+
+    async def serving(ready: threading.Event) -> None:
+        async with page_of(hub) as page:
+            ready.set()
+            asked = (await page.hear("call")).header
+            data = await page.fetch(asked["stream"]["ticket"])
+            await page.say("result", id=asked["id"], value=data.decode())
+
+    async def cell() -> None:
+        ready = threading.Event()
+        thread = threading.Thread(target=lambda: asyncio.run(serving(ready)))
+        thread.start()
+        await asyncio.to_thread(ready.wait)
+        assert channel.call_sync("take", stream=pieces()) == "ab"
+        thread.join()
+
+    asyncio.run(cell())
 
 
 def test_a_stream_goes_back_to_the_page_as_it_comes(hub: Hub, channel: Channel) -> None:

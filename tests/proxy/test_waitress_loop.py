@@ -17,6 +17,7 @@ from waitress import create_server, wasyncore
 from benchmarks.proxy_peers import static_file
 from pyramid_notebook.proxy import early
 from pyramid_notebook.proxy.decisions import forget_decisions
+from tests.running import wait_until
 from tests.servers.site import make
 
 from .upstreams import BASE
@@ -134,13 +135,19 @@ def test_who_may_no_more_gets_no_file_once_the_decision_is_forgotten(served: Ser
         assert ask(connection)[0] == 403
 
 
-def test_answers_come_in_the_order_of_the_requests(served: Served) -> None:
+def pipelined(served: Served, paths: list[str]) -> list[bytes]:
+    """Ask for all at once on one connection, and return the answers."""
     lines = f"GET {{}} HTTP/1.1\r\nHost: 127.0.0.1:{served.port}\r\nCookie: user=alice\r\n{{}}\r\n"
-    asked = [FILE, FILE, "/facts", FILE, "/facts", FILE]
-    sent = "".join(lines.format(path, "Connection: close\r\n" * (number == 5)) for number, path in enumerate(asked))
+    last = len(paths) - 1
+    sent = "".join(lines.format(path, "Connection: close\r\n" * (number == last)) for number, path in enumerate(paths))
     with socket.create_connection(("127.0.0.1", served.port), SECONDS) as client:
         client.sendall(sent.encode())
-        parts = client.makefile("rb").read().split(b"HTTP/1.1 200 OK\r\n")[1:]
+        return client.makefile("rb").read().split(b"HTTP/1.1 200 OK\r\n")[1:]
+
+
+def test_answers_come_in_the_order_of_the_requests(served: Served) -> None:
+    asked = [FILE, FILE, "/facts", FILE, "/facts", FILE]
+    parts = pipelined(served, asked)
     assert [b'"pid"' in part for part in parts] == [path == "/facts" for path in asked]
 
 
@@ -154,6 +161,28 @@ def test_who_does_not_read_keeps_nobody_else_waiting(served: Served) -> None:
             except BlockingIOError:
                 break
         assert ask(other)[0] == 200
+
+
+def test_the_request_behind_a_file_gets_its_own_answer_however_soon_a_thread_takes_it(served: Served) -> None:
+    give, full = served.server.add_task, served.server.adj.outbuf_high_watermark
+
+    def give_and_wait(channel: Any) -> None:
+        give(channel)
+        if len(served.pooled) == 1:
+            wait_until(lambda: channel.current_outbuf_count < full, "a thread has begun to answer")
+
+    served.server.add_task = give_and_wait
+    parts = pipelined(served, [FILE, "/facts"])
+    assert served.pooled == ["/facts"]
+    assert [b'"pid"' in part for part in parts] == [False, True]
+
+
+def test_who_does_not_read_keeps_nobody_else_waiting_where_waitress_holds_little(site: Any) -> None:
+    with serving(site, outbuf_high_watermark=4096) as served:
+        served.warm()
+        with closing(served.connect()) as connection:
+            assert ask(connection)[0] == 200
+        assert served.pooled == [FILE]  # the loop would wait for whoever does not read
 
 
 @pytest.mark.parametrize("options", [{"clear_untrusted_proxy_headers": False}, {"trusted_proxy": "127.0.0.1"}])

@@ -12,6 +12,7 @@ export class NotebookBridge extends EventTarget {
   #last = 0;
   #isReady = false;
   #take = (event) => this.#taken(event);
+  #loaded = () => this.#greet();
 
   /** frame: the iframe; functions: that the kernel may call, by name. */
   constructor(frame, functions = {}) {
@@ -19,7 +20,8 @@ export class NotebookBridge extends EventTarget {
     this.#frame = frame;
     this.expose(functions);
     addEventListener("message", this.#take);
-    this.#post({ type: "hello" });
+    frame.addEventListener("load", this.#loaded);
+    this.#greet();
   }
 
   /** Let the kernel call functions: `expose({name: function, …})`. */
@@ -36,17 +38,31 @@ export class NotebookBridge extends EventTarget {
     const id = ++this.#last;
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => this.#settle(id, "reject", new Error(`The notebook did not answer ${name}() in time.`)), PATIENCE);
-      const begin = () => this.#post({ type: "call", id, name, values });
+      const begin = () => {
+        if (!this.#waiting.has(id)) return;
+        try {
+          this.#post({ type: "call", id, name, values });
+        } catch (error) {
+          this.#settle(id, "reject", error); // a value that cannot be cloned
+        }
+      };
       this.#waiting.set(id, { resolve, reject, timer });
       if (this.#isReady) begin();
-      else this.addEventListener("ready", () => this.#waiting.has(id) && begin(), { once: true });
+      else this.addEventListener("ready", begin, { once: true });
     });
   }
 
   /** Neither call nor be called any more. */
   close() {
     removeEventListener("message", this.#take);
+    this.#frame.removeEventListener("load", this.#loaded);
     for (const id of [...this.#waiting.keys()]) this.#settle(id, "reject", new Error("The bridge was closed."));
+  }
+
+  /** Ask whether the notebook in the iframe, which may be another one now, has opened its end. */
+  #greet() {
+    this.#isReady = false;
+    this.#post({ type: "hello" });
   }
 
   #post(message) {

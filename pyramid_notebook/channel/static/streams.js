@@ -50,18 +50,26 @@ export function readable(stream) {
     async *bySeparator(separator = "\n") {
       const mark = typeof separator === "string" ? encoder.encode(separator) : bytesOf(separator);
       if (!mark?.length) throw new RangeError("A separator has at least one byte.");
-      let rest = new Uint8Array();
+      let room = new Uint8Array();
+      let size = 0; // of what is held there
       let searched = 0;
       for await (const piece of pieces()) {
-        rest = joined([rest, piece]);
-        let start = 0;
-        for (let place; (place = find(rest, mark, searched)) >= 0; start = searched = place + mark.length) {
-          yield rest.slice(start, place + mark.length);
+        if (size + piece.length > room.length) {
+          const larger = new Uint8Array(2 * (size + piece.length)); // so that not all is copied for each piece
+          larger.set(room.subarray(0, size));
+          room = larger;
         }
-        rest = rest.slice(start);
-        searched = Math.max(0, rest.length - mark.length + 1);
+        room.set(piece, size);
+        size += piece.length;
+        let start = 0;
+        for (let place; (place = find(room.subarray(0, size), mark, searched)) >= 0; start = searched = place + mark.length) {
+          yield room.slice(start, place + mark.length);
+        }
+        room.copyWithin(0, start, size);
+        size -= start;
+        searched = Math.max(0, size - mark.length + 1);
       }
-      if (rest.length) yield rest;
+      if (size) yield room.slice(0, size);
     },
   });
 }
