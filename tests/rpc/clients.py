@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -125,12 +126,23 @@ class Socket:
         self.connection.shutdown()
 
     def _take(self) -> None:
-        message = json.loads(self.connection.recv())
+        message = json.loads(self._frame())
         for one in message if isinstance(message, list) else [message]:
             if "method" in one:
                 self.events.append({"event": one["method"], **one["params"]})
             else:
                 self.answers[one["id"]] = one
+
+
+    def _frame(self) -> bytes:
+        """Return the next frame of text; pings, which come for ever, do not make it wait for ever."""
+        end = time.monotonic() + _PATIENCE
+        while time.monotonic() < end:
+            kind, frame = self.connection.recv_data_frame(control_frame=True)
+            if kind == websocket.ABNF.OPCODE_TEXT:
+                return bytes(frame.data)
+            assert kind != websocket.ABNF.OPCODE_CLOSE, "the server has closed the websocket"
+        raise TimeoutError("Nothing has come.")
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import websocket
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from pyramid_notebook.proxy.connection import dial
@@ -188,10 +188,20 @@ def test_whatever_is_posted_the_answer_is_one_of_json_rpc(server: Daemon, text: 
 
 @_FEW
 @given(_requests)
+@example({"jsonrpc": "2.0", "method": "session.list", "id": 1, "params": {"wait": float("nan")}})
 def test_whatever_comes_over_a_websocket_it_is_answered_and_the_next_one_too(
     victim: Socket, asked: dict[str, Any]
 ) -> None:
     victim.connection.send(json.dumps(asked))
-    answer = victim.answer(asked["id"])
+    answer = victim.answer(asked["id"] if _is_json(asked) else None)
     assert ("result" in answer) != ("error" in answer)
     assert isinstance(victim.call("session.list"), list)
+
+
+def _is_json(value: Any) -> bool:
+    """Whether JSON has such a value; NaN and infinities it has not, and nobody can tell the id of such a request."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError:
+        return False
+    return True
