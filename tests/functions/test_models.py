@@ -7,6 +7,7 @@ import json
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
@@ -303,12 +304,26 @@ def test_globals_of_the_caller_can_be_passed_in() -> None:
 
 
 def test_the_program_around_keeps_what_is_its_own() -> None:
-    main, hook, loop = sys.modules["__main__"], sys.displayhook, signal.getsignal(signal.SIGALRM)
+    main, hook = sys.modules["__main__"], sys.displayhook
     modules = set(sys.modules)
     PythonModel(notebook(code("x = 1\nx"), code("x", "return"))).execute(timeout=30)
     assert (sys.modules["__main__"], sys.displayhook) == (main, hook)
-    assert (signal.getsignal(signal.SIGALRM), signal.getitimer(signal.ITIMER_REAL)) == (loop, (0.0, 0.0))
     assert not [name for name in set(sys.modules) - modules if name.startswith("pyramid_notebook_function")]
+
+
+@pytest.mark.parametrize("outer", [0.0, 500.0])
+def test_the_program_around_keeps_its_own_alarm(outer: float) -> None:
+    handler, (left, again) = signal.getsignal(signal.SIGALRM), signal.getitimer(signal.ITIMER_REAL)
+    begun = time.monotonic()
+    try:
+        signal.setitimer(signal.ITIMER_REAL, outer)
+        PythonModel(notebook(code("x = 1\nx"), code("x", "return"))).execute(timeout=30)
+        assert signal.getsignal(signal.SIGALRM) is handler
+        spent = time.monotonic() - begun
+        assert max(outer - spent - 1, 0) <= signal.getitimer(signal.ITIMER_REAL)[0] <= outer
+    finally:
+        # The alarm of pytest-timeout, which watches this very test.
+        signal.setitimer(signal.ITIMER_REAL, left and max(left - (time.monotonic() - begun), 1), again)
 
 
 def test_a_shorter_deadline_around_a_longer_one_counts() -> None:
