@@ -51,3 +51,13 @@ def folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="pnb-test-", ignore_cleanup_errors=True) as path:
         Path(path).chmod(0o755)
         yield Path(path)
+
+
+@pytest.fixture
+def home(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home, in which a command is run in this process."""
+    for name in [name for name in os.environ if name.startswith(("XDG_", "PYRAMID_NOTEBOOK"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.chdir(folder)
+    return folder

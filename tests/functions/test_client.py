@@ -10,13 +10,12 @@ import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pyramid_notebook import cli
 from pyramid_notebook.credentials import Credential, CredentialFile
 from pyramid_notebook.errors import NotebookError
 from pyramid_notebook.files import private_folder
@@ -27,26 +26,25 @@ from pyramid_notebook.tokens.database import open_store
 from tests.conftest import RunPython
 from tests.running import COMMAND, Site, demo_site, wait_until
 from tests.running_login import Laptop
-from tests.sync.client.editor_site import TOKEN, EditorSite, breaks_off, editor_site, event, says, streams
+from tests.sync.client.editor_site import (
+    TOKEN,
+    EditorSite,
+    Run,
+    breaks_off,
+    command_runner,
+    editor_site,
+    event,
+    says,
+    streams,
+)
 
 from .callers import code, notebook
 
-Run = Callable[..., tuple[int, str, str]]
 ENVIRONMENT = {"PYRAMID_NOTEBOOK_URL": "https://example.com/notebook/alice", "PYRAMID_NOTEBOOK_TOKEN": TOKEN}
 PROBLEM = "urn:pyramid-notebook:problem:"
 RUN_ID = "-a_B9"
 RUN = f"restified/x.ipynb/-/runs/{RUN_ID}"
 BEGUN = says({"id": RUN_ID, "state": "waiting"}, status=202)
-
-
-@pytest.fixture
-def home(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty home, in which the command is run."""
-    for name in [name for name in os.environ if name.startswith(("XDG_", "PYRAMID_NOTEBOOK"))]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(folder))
-    monkeypatch.chdir(folder)
-    return folder
 
 
 @pytest.fixture
@@ -61,17 +59,7 @@ def fake(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[EditorSite]:
 @pytest.fixture
 def run(home: Path, capsys: pytest.CaptureFixture[str]) -> Run:
     """Runs ``pyramid-notebook call`` in this process; returns its exit code, and what it printed."""
-
-    def run_it(*arguments: str) -> tuple[int, str, str]:
-        try:
-            status = cli.main(("call", *arguments))
-        except SystemExit as ended:
-            status = int(ended.code or 0)
-        output, errors = capsys.readouterr()
-        assert TOKEN not in output + errors
-        return status, output, errors
-
-    return run_it
+    return command_runner(capsys, "call")
 
 
 def problem(reason: str, status: int, detail: str = "That cannot be done.", **more: Any) -> Any:
@@ -379,7 +367,7 @@ def test_a_call_that_takes_too_long_is_cancelled(run: Run, fake: EditorSite) -> 
 def in_terminal(*arguments: str) -> str:
     """Run the command where both streams are a terminal, and return what that gets."""
     ours, theirs = pty.openpty()
-    environment = os.environ | {"TERM": "xterm", "COLUMNS": "100", "PYTHONPATH": str(Path(cli.__file__).parents[1])}
+    environment = os.environ | {"TERM": "xterm", "COLUMNS": "100", "PYTHONPATH": str(Path(__file__).parents[2])}
     process = subprocess.Popen(
         [sys.executable, "-c", COMMAND, "call", *arguments],
         stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs, env=environment,

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import http.client
 import json
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 from ...errors import NotebookError, SiteError, TooManyCalls
 from ...site_client import shown, trouble
 from ...sync.client.dialling import dial
+from ...sync.client.patience import Patience, pause_of
 from ...sync.client.refusals import refusal
 from ...sync.client.sites import Site
-from ...sync.client.transport import PATIENCE_SECONDS, pause_of
 from ..problems import is_problem, raised
 
 #: Seconds without any byte of an answer, where nobody says how many; the site gives up before.
@@ -91,26 +90,12 @@ class Asker:
 
     Args:
         site: which.
-        patience: seconds for which a server that is being started, or has no room, is waited for.
-        on_wait: called before each such wait.
-        wait: waits so many seconds.
-        clock: tells seconds that never go back.
+        patience: with a server that is being started, or has no room.
     """
 
-    def __init__(
-        self,
-        site: Site,
-        *,
-        patience: float = PATIENCE_SECONDS,
-        on_wait: Callable[[], None] = lambda: None,
-        wait: Callable[[float], None] = time.sleep,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, site: Site, patience: Patience | None = None) -> None:
         self.site = site
-        self.wait = wait
-        self.clock = clock
-        self._patience = patience
-        self._on_wait = on_wait
+        self.patience = patience or Patience()
 
     def ask(
         self,
@@ -135,7 +120,7 @@ class Asker:
             NotebookError: the user's server answers with an error.
             SiteUnreachable: there is no answer, or it breaks off.
         """
-        end = self.clock() + self._patience
+        end = self.patience.end()
         while True:
             answer = self._send(method, path, body, fields or {}, seconds)
             if 200 <= answer.status < 300:
@@ -144,10 +129,8 @@ class Asker:
                 content = answer.read()
             error = self._error(path, answer, content)
             has_begun = not isinstance(error, TooManyCalls) and _object(content).get("error") not in _NOT_YET
-            if has_begun or answer.pause is None or self.clock() + answer.pause > end:
+            if has_begun or not self.patience.waits(answer.pause, end):
                 raise error
-            self._on_wait()
-            self.wait(answer.pause)
 
     def _send(
         self, method: str, path: str, body: bytes | None, fields: Mapping[str, str], seconds: float

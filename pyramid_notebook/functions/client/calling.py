@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 
 from ...errors import BadParameters, CallDied, NotebookError, NotebookFailed, SiteError
 from ...site_client import shown
+from ...sync.client.patience import Notice, Patience
 from ...sync.client.safe_text import safe
 from ...sync.client.terminal import complain, say
 from ..values.formats import FORMATS
@@ -41,7 +42,7 @@ def call(options: argparse.Namespace) -> int:
     if options.pairs and options.file:
         options.parser.error("the address has parameters, so --json cannot have them as well")
     check_output(options.output)
-    asker = Asker(target.site, on_wait=_Patience())
+    asker = Asker(target.site, Patience(on_wait=Notice("Waiting for the notebook server.")))
     try:
         return _begin(options, asker, target) if options.is_async else _call(options, asker, target)
     except BadParameters as error:
@@ -128,15 +129,3 @@ def _body(options: argparse.Namespace) -> bytes:
     if not isinstance(values, dict):
         error("--json has to be a JSON object: the parameters by their names")
     return json.dumps(values, ensure_ascii=False).encode()
-
-
-class _Patience:
-    """Tells somebody who looks on why nothing happens, once."""
-
-    def __init__(self) -> None:
-        self._is_told = not sys.stderr.isatty()
-
-    def __call__(self) -> None:
-        if not self._is_told:
-            self._is_told = True
-            complain("Waiting for the notebook server.")

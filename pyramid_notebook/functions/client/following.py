@@ -8,8 +8,9 @@ from typing import Any
 
 from ...errors import CallTimeout, NotebookError, SiteError
 from ...sync.client.events import Event, EventReader
+from ...sync.client.patience import PATIENCE_SECONDS
 from ...sync.client.terminal import complain
-from ...sync.client.transport import PATIENCE_SECONDS, is_passing
+from ...sync.client.transport import is_passing
 from .asking import SILENCE_SECONDS, Answer, Asker
 from .progress import Display, cell_of
 from .target import Target
@@ -36,8 +37,8 @@ class Follower:
         self._target = target
         self._display = display
         self._timeout = timeout
-        self._end = asker.clock() + timeout if timeout else None
-        self._heard = asker.clock()
+        self._end = asker.patience.clock() + timeout if timeout else None
+        self._heard = asker.patience.clock()
         self._last_id = ""
         self._is_over = False
 
@@ -57,11 +58,11 @@ class Follower:
                     pause = _FIRST_PAUSE if self._last_id != before else pause
                 except SiteError as error:
                     self._check_time()
-                    if not is_passing(error) or self._asker.clock() - self._heard > PATIENCE_SECONDS:
+                    if not is_passing(error) or self._asker.patience.clock() - self._heard > PATIENCE_SECONDS:
                         raise
                 if not self._is_over:
                     self._check_time()
-                    self._asker.wait(pause)
+                    self._asker.patience.wait(pause)
                     pause = min(pause * 2, _LONGEST_PAUSE)
             self._display.end()
         except KeyboardInterrupt:
@@ -78,7 +79,7 @@ class Follower:
             if answer.type != _STREAM:
                 raise SiteError("The site's answer cannot be understood: it is no stream of events.")
             for chunk in answer.chunks():
-                self._heard = self._asker.clock()
+                self._heard = self._asker.patience.clock()
                 for event in reader.feed(chunk):
                     self._take(event)
                 self._last_id = reader.last_id or self._last_id
@@ -95,25 +96,25 @@ class Follower:
                 self._display.show(*cell)
 
     def _seconds(self) -> float:
-        left = self._end - self._asker.clock() if self._end else _SILENCE_SECONDS
+        left = self._end - self._asker.patience.clock() if self._end else _SILENCE_SECONDS
         return max(0.05, min(left, _SILENCE_SECONDS))
 
     def _check_time(self) -> None:
-        if self._end and self._asker.clock() >= self._end:
+        if self._end and self._asker.patience.clock() >= self._end:
             self._cancel(is_told=False)
             raise CallTimeout(f"The call took longer than {self._timeout:g} seconds, and was cancelled.")
 
     def _fetch(self) -> Answer:
-        end = self._asker.clock() + PATIENCE_SECONDS
+        end = self._asker.patience.clock() + PATIENCE_SECONDS
         while True:
             try:
                 return self._asker.ask(
                     "GET", self._target.of_run(self._target.run, "result"), seconds=SILENCE_SECONDS
                 )
             except SiteError as error:
-                if not is_passing(error) or self._asker.clock() > end:
+                if not is_passing(error) or self._asker.patience.clock() > end:
                     raise
-                self._asker.wait(_FIRST_PAUSE)
+                self._asker.patience.wait(_FIRST_PAUSE)
 
     def _cancel(self, *, is_told: bool = True) -> None:
         try:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from . import wording
+from .patience import Notice, Patience
 from .refusals import Refusal
 from .session import Session
 from .sites import choose
@@ -48,22 +48,11 @@ def open_session(options: argparse.Namespace, reading: Callable[[str], Source | 
     path = os.path.abspath(options.file) if options.file else ""  # noqa: PTH100 - "..", as the shell means it
     source = reading(path) if path else None
     place = choose(path, options.site, os.environ)
-    connection = Connection(place.site, on_wait=_Patience(options))
+    notice = Notice("Waiting for the notebook server to start.", is_quiet=options.quiet or options.json)
+    connection = Connection(place.site, Patience(on_wait=notice))
     force = getattr(options, "force", False)
     language = getattr(options, "language", "")
     return Session(place, connection, path, source, notebook=options.notebook, force=force, language=language)
-
-
-class _Patience:
-    """Tells somebody who looks on why nothing happens, once."""
-
-    def __init__(self, options: argparse.Namespace) -> None:
-        self._is_told = options.quiet or options.json or not sys.stderr.isatty()
-
-    def __call__(self) -> None:
-        if not self._is_told:
-            self._is_told = True
-            complain("Waiting for the notebook server to start.")
 
 
 def report(options: argparse.Namespace, answer: Mapping[str, Any], lines: Iterable[str]) -> int:

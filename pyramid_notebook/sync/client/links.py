@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from .patience import Patience
 from .sites import Place, Site, choose
 from .transport import Connection
 
@@ -19,7 +20,7 @@ class Link:
     """
 
     def __init__(self, site: Site) -> None:
-        self.connection = Connection(site, patience=0)
+        self.connection = Connection(site, Patience(0))
         self._pause = 0.0
         self._next = 0.0
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import http.client
 import json
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from ...errors import NotebookError, SiteError, SiteUnreachable
 from ...site_client import trouble
 from .dialling import dial, is_stale
+from .patience import Patience, pause_of
 from .refusals import refusal
 from .sites import Site
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 #: Seconds without any byte of an answer; a server that starts and a long stream without output stay below.
 SILENCE_SECONDS = 60
-#: Seconds for which a server that is just being started is waited for.
-PATIENCE_SECONDS = 60
 #: Bytes of a request (the site takes no more), and of an answer.
 LONGEST_REQUEST, LONGEST_ANSWER = 8_000_000, 1 << 26
 _STREAM = "text/event-stream"
@@ -35,26 +33,12 @@ class Connection:
 
     Args:
         site: which.
-        patience: seconds for which a server that is being started is waited for.
-        on_wait: called before each such wait.
-        wait: waits so many seconds.
-        clock: tells seconds that never go back.
+        patience: with a server that is being started.
     """
 
-    def __init__(
-        self,
-        site: Site,
-        *,
-        patience: float = PATIENCE_SECONDS,
-        on_wait: Callable[[], None] = lambda: None,
-        wait: Callable[[float], None] = time.sleep,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, site: Site, patience: Patience | None = None) -> None:
         self.site = site
-        self._patience = patience
-        self._on_wait = on_wait
-        self._wait = wait
-        self._clock = clock
+        self._patience = patience or Patience()
         self._connection: http.client.HTTPConnection | None = None
         self.is_asking = False  # a request was sent, and its answer has not ended
 
@@ -123,19 +107,16 @@ class Connection:
 
     def _response(self, method: str, path: str, body: bytes | None, accept: str) -> http.client.HTTPResponse:
         """Return an answer that is a success; one that says to come back soon is waited for."""
-        end = self._clock() + self._patience
+        end = self._patience.end()
         while True:
             response = self._exchange(method, path, body, accept)
             if 200 <= response.status < 300:
                 return response
             values = self._values(response) or {}
-            pause = pause_of(response)
-            if response.status != 503 or pause is None or self._clock() + pause > end:
+            self.is_asking = False
+            if response.status != 503 or not self._patience.waits(pause_of(response), end):
                 location = response.headers.get("Location") or ""
                 raise refusal(self.site, self._url(path), response.status, values, location=location)
-            self.is_asking = False
-            self._on_wait()
-            self._wait(pause)
 
     def _exchange(self, method: str, path: str, body: bytes | None, accept: str) -> http.client.HTTPResponse:
         headers = {
@@ -189,9 +170,3 @@ class Connection:
 def is_passing(error: NotebookError) -> bool:
     """Tell whether an error may pass by itself: the site, or the way to it, is in trouble."""
     return isinstance(error, SiteUnreachable) or bool(getattr(error, "is_passing", False))
-
-
-def pause_of(response: http.client.HTTPResponse) -> float | None:
-    """Return the seconds after which a site wants to be asked again (RFC 9110 section 10.2.3), None if it doesn't."""
-    text = response.headers.get("Retry-After") or ""
-    return max(0.2, float(text)) if text.isascii() and text.isdigit() and len(text) < 6 else None

@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from pyramid_notebook import cli
+from .editor_site import TOKEN, EditorSite, Run, command_runner, editor_site
 
-from .editor_site import TOKEN, EditorSite, editor_site
-
-Run = Callable[..., tuple[int, str, str]]
 SCRIPT = "# %%\nprint(1)\n"
-
-
-@pytest.fixture
-def home(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty home, in which the command is run."""
-    for name in [name for name in os.environ if name.startswith(("XDG_", "PYRAMID_NOTEBOOK"))]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(folder))
-    monkeypatch.chdir(folder)
-    return folder
 
 
 @pytest.fixture
@@ -46,14 +32,4 @@ def script(home: Path) -> Path:
 @pytest.fixture
 def run(home: Path, capsys: pytest.CaptureFixture[str]) -> Run:
     """Runs a command in this process; returns its exit code, and what it printed."""
-
-    def run_it(*arguments: str) -> tuple[int, str, str]:
-        try:
-            code = cli.main(arguments)
-        except SystemExit as ended:
-            code = int(ended.code or 0)
-        output, errors = capsys.readouterr()
-        assert TOKEN not in output + errors
-        return code, output, errors
-
-    return run_it
+    return command_runner(capsys)

@@ -13,6 +13,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+import pytest
+
+from pyramid_notebook import cli
+
+Run = Callable[..., tuple[int, str, str]]
 TOKEN = "pnb_0123456789abcdefghijklmnopqrstuvwxyzABCDEFG"
 PREFIX = "/notebook/alice/"
 
@@ -190,3 +195,18 @@ def editor_site(port: int = 0) -> Iterator[EditorSite]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def command_runner(capsys: pytest.CaptureFixture[str], *first: str) -> Run:
+    """Return what runs a command in this process, and returns its exit code and what it printed: never the token."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        try:
+            code = cli.main((*first, *arguments))
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        output, errors = capsys.readouterr()
+        assert TOKEN not in output + errors
+        return code, output, errors
+
+    return run

@@ -15,6 +15,7 @@ import pytest
 
 from pyramid_notebook.errors import SiteError, SiteUnreachable
 from pyramid_notebook.sync.client import transport
+from pyramid_notebook.sync.client.patience import Patience
 from pyramid_notebook.sync.client.refusals import Refusal
 from pyramid_notebook.sync.client.sites import Site
 from pyramid_notebook.sync.client.transport import Connection
@@ -48,7 +49,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def connection(site: EditorSite, clock: Clock) -> Iterator[Connection]:
-    found = Connection(Site(notebooks=site.url, token=TOKEN), wait=clock.wait, clock=clock)
+    found = Connection(Site(notebooks=site.url, token=TOKEN), Patience(wait=clock.wait, clock=clock))
     yield found
     found.close()
 
