@@ -22,7 +22,7 @@ PURE = (
     *("sync.percent*", "sync.requests", "sync.revisions"),
     *("functions.program", "functions.protocol", "functions.options", "functions.problems", "functions.openapi"),
     *("functions.executed", "functions.signature*", "functions.values.formats", "functions.kernels.literals"),
-    *("channel", "channel.protocol", "channel.places", "tunnel.crossing"),
+    *("channel", "channel.protocol", "channel.places", "tunnel.crossing", "server.bodies"),
     *("client.events", "console.questions", "console.html_text", "console.sixel"),
     *("rpc", "rpc.jsonrpc", "rpc.log", "rpc.methods", "rpc.openrpc", "rpc.events", "rpc.inside"),
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import NotebookError
 from .events import Event, Outcome, outcome_of
-from .feeds import Feed
+from .feeds import Events, Feed
 
 if TYPE_CHECKING:
     from .session import Session
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Reply = Callable[[str, bool], str]
 
 
-class Execution:
+class Execution(Events):
     """One piece of code that a session runs: an iterator of its events, which ends after the one of kind ``end``.
 
     Args:
@@ -32,25 +32,8 @@ class Execution:
         self._events: list[Event] = []
         self._is_over = False
 
-    def __iter__(self) -> Execution:
-        return self
-
-    def __next__(self) -> Event:
-        event = self.get()
-        if event is None:
-            raise StopIteration
-        return event
-
     def get(self, seconds: float | None = None) -> Event | None:
-        """Return the next event, None after the last one.
-
-        Args:
-            seconds: how long to wait; None for as long as it takes.
-
-        Raises:
-            TimeoutError: none came in time.
-            NotebookError: the session has ended, and this is why.
-        """
+        """Return the next event, None after the last one, see :meth:`Events.get`."""
         while not self._is_over:
             event = self._feed.get(seconds)
             if event is None:

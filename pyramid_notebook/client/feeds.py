@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import queue
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 from ..errors import NotebookError
 from .events import Event
 
 
-class Feed:
-    """An iterator of events, each as soon as it is there; it ends with its session.
+class Events(ABC):
+    """An iterator of events, each as soon as it is there."""
 
-    Args:
-        on_close: called when it is closed.
-    """
-
-    def __init__(self, on_close: Callable[[Feed], None]) -> None:
-        self._queue: queue.SimpleQueue[Event | NotebookError | None] = queue.SimpleQueue()
-        self._on_close = on_close
-
-    def __iter__(self) -> Feed:
+    def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> Event:
@@ -30,12 +23,7 @@ class Feed:
             raise StopIteration
         return event
 
-    def __enter__(self) -> Feed:
-        return self
-
-    def __exit__(self, *about: object) -> None:
-        self.close()
-
+    @abstractmethod
     def get(self, seconds: float | None = None) -> Event | None:
         """Return the next event, None where there will be none.
 
@@ -46,6 +34,27 @@ class Feed:
             TimeoutError: none came in time.
             NotebookError: the session has ended, and this is why.
         """
+
+
+class Feed(Events):
+    """An iterator of events, each as soon as it is there; it ends with its session.
+
+    Args:
+        on_close: called when it is closed.
+    """
+
+    def __init__(self, on_close: Callable[[Feed], None]) -> None:
+        self._queue: queue.SimpleQueue[Event | NotebookError | None] = queue.SimpleQueue()
+        self._on_close = on_close
+
+    def __enter__(self) -> Feed:
+        return self
+
+    def __exit__(self, *about: object) -> None:
+        self.close()
+
+    def get(self, seconds: float | None = None) -> Event | None:
+        """Return the next event, see :meth:`Events.get`."""
         try:
             item = self._queue.get(timeout=seconds)
         except queue.Empty:

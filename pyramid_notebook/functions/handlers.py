@@ -15,7 +15,8 @@ from urllib.parse import parse_qsl
 from jupyter_server.auth.decorator import authorized
 from tornado.web import authenticated, stream_request_body
 
-from ..errors import BadRequest, NotYet, TooLarge
+from ..errors import BadRequest, NotYet
+from ..server.bodies import BoundedBody
 from .answering import FunctionHandler
 from .library import Function
 from .runs import Run
@@ -45,18 +46,13 @@ class CallHandler(FunctionHandler):
 
     async def prepare(self) -> None:  # type: ignore[override]
         """Find out who asks, before the body is read."""
-        self._parts: list[bytes] = []
-        self._length = 0
+        self.body = BoundedBody(MOST_BYTES)
         self._run: Run | None = None
         await super().prepare()
 
     def data_received(self, chunk: bytes) -> None:
         """Keep a part of the body."""
-        self._length += len(chunk)
-        if self._length <= MOST_BYTES:
-            self._parts.append(chunk)
-        else:
-            self._parts.clear()
+        self.body.add(chunk)
 
     def on_connection_close(self) -> None:
         """Cancel a call for whose result nobody waits any more."""
@@ -159,10 +155,7 @@ class CallHandler(FunctionHandler):
         return Asked(function=function, values=values, formats=formats, nan=nan, by=self.by)
 
     def _body(self) -> dict[str, Any]:
-        if self._length > MOST_BYTES:
-            raise TooLarge(f"The request has {self._length} bytes; {MOST_BYTES} are the most.")
-        body = b"".join(self._parts)
-        self._parts.clear()
+        body = self.body.take()
         kind, _, rest = self.request.headers.get("Content-Type", "").partition(";")
         if not body.strip():
             return {}

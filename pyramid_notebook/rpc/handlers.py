@@ -14,6 +14,7 @@ from tornado.websocket import WebSocketHandler
 from ..errors import CallTooLarge, RpcError
 from ..proxy.headers import same_origin
 from ..record import TOKEN_HEADER
+from ..server.bodies import BoundedBody
 from .following import Following
 from .frontends import Frontend
 from .jsonrpc import MOST_BYTES, error_message, parse
@@ -46,8 +47,7 @@ class RpcHandler(WebSocketHandler, JupyterHandler):
     def initialize(self, rpc: Rpc) -> None:
         """Take what requests are answered with."""
         self.rpc = rpc
-        self._parts: list[bytes] = []
-        self._length = 0
+        self.body = BoundedBody(MOST_BYTES)
         self._following: Following | None = None
 
     async def prepare(self) -> None:  # type: ignore[override]
@@ -56,11 +56,7 @@ class RpcHandler(WebSocketHandler, JupyterHandler):
 
     def data_received(self, chunk: bytes) -> None:
         """Keep a part of the body."""
-        self._length += len(chunk)
-        if self._length <= MOST_BYTES:
-            self._parts.append(chunk)
-        else:
-            self._parts.clear()
+        self.body.add(chunk)
 
     def set_cors_headers(self) -> None:
         """Let no page of another origin read an answer, whatever ``allow_origin`` says of the rest of Jupyter."""
@@ -97,11 +93,11 @@ class RpcHandler(WebSocketHandler, JupyterHandler):
         kind = self.request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         if kind != "application/json":
             raise HTTPError(415, "Send JSON, as Content-Type: application/json says.")
-        if self._length > MOST_BYTES:
-            error = CallTooLarge(f"A message has {MOST_BYTES} bytes at most; this one has {self._length}.")
+        if self.body.is_too_large:
+            error = CallTooLarge(f"A message has {MOST_BYTES} bytes at most; this one has {self.body.length}.")
             self._send(error_message(None, error), error.status)
             return
-        incoming = parse(b"".join(self._parts))
+        incoming = parse(self.body.take())
         try:
             answer = await self.rpc.answer(incoming, Poster(self.rpc.frontends.anybody))
             if answer is None:

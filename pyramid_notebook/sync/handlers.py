@@ -15,7 +15,8 @@ from jupyter_server.serverapp import ServerApp
 from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, authenticated, stream_request_body
 
-from ..errors import BadRequest, NoMatch, NotebookError, SyncError, TooLarge
+from ..errors import BadRequest, NoMatch, NotebookError, SyncError
+from ..server.bodies import BoundedBody
 from ..server.execution import Execution
 from ..server.focus import prepare_focus
 from ..server.live import LiveNotebooks
@@ -103,17 +104,12 @@ class PostHandler(SyncHandler):
 
     async def prepare(self) -> None:  # type: ignore[override]
         """Find out who asks, before the body is read."""
-        self._parts: list[bytes] = []
-        self._length = 0
+        self.body = BoundedBody(MOST_BYTES)
         await super().prepare()
 
     def data_received(self, chunk: bytes) -> None:
         """Keep a part of the body."""
-        self._length += len(chunk)
-        if self._length <= MOST_BYTES:
-            self._parts.append(chunk)
-        else:
-            self._parts.clear()
+        self.body.add(chunk)
 
     def asked(self) -> SyncRequest:
         """Return what the body asks for.
@@ -121,9 +117,7 @@ class PostHandler(SyncHandler):
         Raises:
             TooLarge, BadRequest: it cannot be used.
         """
-        if self._length > MOST_BYTES:
-            raise TooLarge(f"The request has {self._length} bytes; {MOST_BYTES} are the most.")
-        return SyncRequest.from_json(b"".join(self._parts))
+        return SyncRequest.from_json(self.body.take())
 
 
 class PushHandler(PostHandler):
