@@ -6,7 +6,7 @@ import asyncio
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from ..errors import BadArguments, KernelDead, KernelTrouble, NoExecution, NotTheAsker
@@ -56,6 +56,7 @@ class Session:
         self._runs: OrderedDict[str, OwnRunning] = OrderedDict()
         self._foreign: OrderedDict[str, Running] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._settling: asyncio.Task[None] | None = None
 
     @property
     def path(self) -> str | None:
@@ -90,8 +91,10 @@ class Session:
         if connection is not self._connection:
             self._connection = connection
             connection.observers.append(self)
-            kernel = state_of(self._execution.app, self.kernel_id)
-            self.state = kernel.state
+            if self.state == "starting":
+                self.state = state_of(self._execution.app, self.kernel_id).state
+                if self.is_busy:
+                    self._settling = self._begin(self._settle(connection))
         return connection
 
     async def execute(self, running: OwnRunning, code: str, options: Mapping[str, Any]) -> None:
@@ -185,6 +188,8 @@ class Session:
         """Hear of the kernel no longer."""
         if self._connection is not None and self in self._connection.observers:
             self._connection.observers.remove(self)
+        if self._settling is not None:
+            self._settling.cancel()
         if self.sheet is not None:
             self.sheet.close()
         self.is_gone = True
@@ -192,6 +197,8 @@ class Session:
     def kernel_ended(self, status: str, message: str) -> None:
         """Note that the kernel's memory is gone (``restarted`` or ``died``)."""
         self._connection = None
+        if self._settling is not None:
+            self._settling.cancel()
         for running in [*self._runs.values(), *self._foreign.values()]:
             if running.begun or isinstance(running, OwnRunning):
                 self._end(running, "aborted", reason=_ABORTED.get(status, "died"))
@@ -211,7 +218,18 @@ class Session:
             self._set_state("dead")
             return
         self.count = 0
-        self._set_state("idle")
+        self._runs_nothing()
+
+    async def _settle(self, connection: KernelConnection) -> None:
+        """Find out whether a kernel runs code that passes for busy, which it also does while it answers anything."""
+        await connection.ask("kernel_info_request", {})  # it comes to that when it has done what came before
+        if connection is self._connection:
+            self._runs_nothing()
+
+    def _runs_nothing(self) -> None:
+        """Note that all has ended whose begin was not told."""
+        if not any(one.begun and not one.over for one in [*self._runs.values(), *self._foreign.values()]):
+            self._set_state("idle")
 
     async def _follow(
         self, connection: KernelConnection, running: OwnRunning, code: str, options: Mapping[str, Any]
@@ -292,10 +310,11 @@ class Session:
         prompt, password = str(content.get("prompt", "")), bool(content.get("password"))
         self.log.add("input_request", running.id, running.who, len(prompt), prompt=prompt, password=password)
 
-    def _begin(self, work: Any) -> None:
+    def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._done)
+        return task
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
 
 from pyramid_notebook.rpc.opening import MOST_SESSIONS
 from tests.running import wait_until
-from tests.server.daemons import Daemon
+from tests.server.daemons import Daemon, Kernel
 
 from .clients import Socket, connected, error_of, post
 from .conftest import Opened
@@ -168,6 +169,23 @@ def test_a_kernel_that_dies_ends_what_runs_and_comes_back(server: Daemon) -> Non
         assert socket.run(opened["session"], "1")[-1]["status"] == "ok"
         socket.call("shutdown", session=opened["session"])
         dead(socket)
+
+
+def test_a_session_of_a_busy_kernel_tells_when_it_has_done_what_nobody_was_told_of(
+    server: Daemon, tmp_path: Path
+) -> None:
+    begun, gate = tmp_path / "begun", tmp_path / "gate"
+    kernel = server.request("POST", "api/kernels", {"name": "python3"})["id"]
+    code = f"""import pathlib, time
+pathlib.Path({str(begun)!r}).touch()
+while not pathlib.Path({str(gate)!r}).exists(): time.sleep(0.01)"""
+    with server.websocket(f"api/kernels/{kernel}/channels") as connection, connected(server) as socket:
+        Kernel(connection).begin(code)
+        wait_until(begun.exists, "the kernel is busy")
+        assert socket.call("session.open", kernel=kernel)["state"] == "busy"
+        gate.touch()
+        socket.until("status", state="idle")
+    server.request("DELETE", f"api/kernels/{kernel}")
 
 
 def test_there_is_room_for_so_many_sessions(server: Daemon) -> None:
