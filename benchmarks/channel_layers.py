@@ -42,7 +42,7 @@ def to_sync(page):
     return trip
 
 browser = channel.pages[-1].id
-print(json.dumps([hub.kernel_id, str(hub.path)]))
+print(json.dumps([hub.kernel_id, str(hub.socket_path)]))
 """
 
 
