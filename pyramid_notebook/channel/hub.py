@@ -9,7 +9,7 @@ import asyncio
 import atexit
 import os
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
@@ -21,10 +21,10 @@ from ..errors import BadFrame, ChannelClosed, ChannelTimeout, NoChannel, NoPage
 from .asking import Opened
 from .exposed import Runner
 from .listening import Listening
-from .loops import crossed
+from .loops import Made, crossing
 from .page import Page, hello_of
 from .protocol import LARGEST, VERSION, Frame, decode, encode
-from .threads import Workers, begun
+from .threads import Workers, waited
 
 #: Which page is called: that which came first, or last, or all of them, or one by its id.
 Which = Literal["first", "last", "all"] | str
@@ -91,23 +91,43 @@ class Hub:
         """Whether it runs in this process."""
         return not self.is_fork and self.thread.is_alive()
 
-    def submit(self, make: Callable[[], Coroutine[Any, Any, Any]]) -> Future[Any]:
+    def submit(self, make: Made) -> Future[Any]:
         """Begin a coroutine on the channel's loop.
 
         Raises:
             ChannelClosed: it does not run any more, or not in this process.
         """
         self._require_alive()
-        return begun(self.loop, make())
+        work = make()
+        try:
+            return asyncio.run_coroutine_threadsafe(work, self.loop)
+        except RuntimeError as error:
+            work.close()
+            raise ChannelClosed from error
 
-    async def awaited(self, make: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
-        """Return what a coroutine returns on the channel's loop, wherever this is awaited.
+    def begun(self, make: Made) -> asyncio.Task[Any]:
+        """Begin a coroutine on the channel's loop, and return what waits for it on the running one.
 
         Raises:
             ChannelClosed: it does not run any more, or not in this process.
         """
         self._require_alive()
-        return await crossed(self.loop, make)
+        return crossing(self.loop, make)
+
+    def waited(self, make: Made, seconds: float | None) -> Any:
+        """Return what a coroutine returns on the channel's loop; this thread stands still meanwhile.
+
+        Args:
+            make: makes it.
+            seconds: to wait; None for ever.
+
+        Raises:
+            ChannelClosed: it does not run any more, or not in this process.
+            TimeoutError: it takes longer.
+            KeyboardInterrupt: the user interrupts the kernel.
+        """
+        self._require_alive()
+        return waited(self.loop, make, seconds)
 
     def do(self, work: Callable[[], _Value]) -> _Value:
         """Return what a function returns on the channel's loop, between everything else that happens there.
@@ -168,12 +188,14 @@ class Hub:
         Raises:
             NoPage: there is none.
         """
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                while not self._matching(which):
-                    self._changed.clear()
-                    await self._changed.wait()
         found = self._matching(which)
+        if not found:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    while not self._matching(which):
+                        self._changed.clear()
+                        await self._changed.wait()
+            found = self._matching(which)
         if not found:
             raise NoPage(_missing(which, len(self.pages)))
         return found

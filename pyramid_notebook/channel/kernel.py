@@ -18,7 +18,7 @@ from .page import Page, PageInfo
 from .places import own_socket
 from .protocol import Packed, pack
 from .sources import Pieces, Source, pieces_of
-from .threads import running_loop, waited
+from .threads import running_loop
 
 _NAME = re.compile(r"[\w.-]{1,100}")
 #: Seconds that a call may take, unless it says otherwise.
@@ -132,7 +132,7 @@ class Channel:
             PageError: the function threw an exception, or there is none of that name (NotExposed).
         """
         home = asyncio.get_running_loop()
-        return home.create_task(self._hub.awaited(self._calling(_Call(name, arguments, stream, timeout, page), home)))
+        return self._hub.begun(self._calling(_Call(name, arguments, stream, timeout, page), home))
 
     def call_sync(
         self,
@@ -154,7 +154,7 @@ class Channel:
         Raises:
             NoPage: there is none in time.
         """
-        found: list[Page] = await self._hub.awaited(lambda: self._hub.chosen("last", timeout))
+        found: list[Page] = await self._hub.begun(lambda: self._hub.chosen("last", timeout))
         return found[0].info
 
     def close(self) -> None:
@@ -226,7 +226,7 @@ class Channel:
             raise ChannelError("Here the channel itself would wait for itself: await channel.call() instead.")
         limit = None if seconds is None else max(0.0, seconds) + _GRACE_SECONDS
         try:
-            return waited(lambda: self._hub.submit(make), limit)
+            return self._hub.waited(make, limit)
         except TimeoutError as error:
             if isinstance(error, ChannelError):
                 raise

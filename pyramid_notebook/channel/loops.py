@@ -10,14 +10,15 @@ from typing import Any
 
 from ..errors import ChannelClosed
 
+#: Makes a coroutine.
+Made = Callable[[], Coroutine[Any, Any, Any]]
+#: What a coroutine has returned, or what it raised.
+Outcome = tuple[Any, BaseException | None]
 _TICK_SECONDS = 0.15
 
 
-async def crossed(loop: asyncio.AbstractEventLoop, make: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+async def crossed(loop: asyncio.AbstractEventLoop, make: Made) -> Any:
     """Return what a coroutine returns on another thread's loop; cancelling goes across as well.
-
-    Meanwhile a main thread that awaits is woken every now and then: only then does it notice that the user interrupts
-    the kernel (ipykernel issue 881).
 
     Args:
         loop: where it runs.
@@ -29,75 +30,114 @@ async def crossed(loop: asyncio.AbstractEventLoop, make: Callable[[], Coroutine[
     here = asyncio.get_running_loop()
     if here is loop:
         return await make()
-    with _ticking(here):
-        value, error = await _Crossing(here, loop, make).outcome()
-    if error is not None:
-        try:
-            raise error
-        finally:
-            del error  # its traceback holds this frame
-    return value
+    begun, done = _begun(here, loop, make)
+    try:
+        return await _waiting(here, done)
+    except asyncio.CancelledError:
+        begun.cancel()
+        raise
 
 
-class _Crossing:
-    """A coroutine on one loop for which another loop waits, with one callback each way.
+def crossing(loop: asyncio.AbstractEventLoop, make: Made) -> asyncio.Task[Any]:
+    """Begin a coroutine on another thread's loop, at once, and return what waits for it here; see :func:`crossed`."""
+    here = asyncio.get_running_loop()
+    if here is loop:
+        return here.create_task(make())
+    begun, done = _begun(here, loop, make)
+    task = here.create_task(_waiting(here, done))
+    # not by its own exception: what is cancelled before it begins has none
+    task.add_done_callback(lambda over: begun.cancel() if over.cancelled() else None)
+    return task
+
+
+class Crossing:
+    """A coroutine that another thread runs on its loop.
 
     Args:
-        here: the loop that waits, and runs this.
-        there: the other one.
-        make: makes the coroutine.
+        loop: of that thread.
+        make: makes it.
+        told: called once with what came of it, on that thread; never, where nobody waits any more.
 
     Raises:
-        ChannelClosed: the other loop is closed.
+        ChannelClosed: the loop is closed.
     """
 
-    def __init__(
-        self,
-        here: asyncio.AbstractEventLoop,
-        there: asyncio.AbstractEventLoop,
-        make: Callable[[], Coroutine[Any, Any, Any]],
-    ) -> None:
-        self._here, self._there, self._make = here, there, make
-        self._done: asyncio.Future[tuple[Any, BaseException | None]] = here.create_future()
-        self._task: asyncio.Task[tuple[Any, BaseException | None]] | None = None
+    def __init__(self, loop: asyncio.AbstractEventLoop, make: Made, told: Callable[[Outcome], None]) -> None:
+        self._loop, self._make, self._told = loop, make, told
+        self._task: asyncio.Task[None] | None = None
+        self._is_wanted = True
         try:
-            there.call_soon_threadsafe(self._begin)
+            loop.call_soon_threadsafe(self._begin)
         except RuntimeError as error:
             raise ChannelClosed from error
 
-    async def outcome(self) -> tuple[Any, BaseException | None]:
-        """Return the value, or what was raised; where nobody waits any more, the coroutine is cancelled."""
-        try:
-            return await self._done
-        except asyncio.CancelledError:
-            with suppress(RuntimeError):  # that loop is closed, and all its tasks with it
-                self._there.call_soon_threadsafe(self._cancel)
-            raise
+    def cancel(self) -> None:
+        """Have it cancelled, from any thread; nothing of it is told any more."""
+        self._is_wanted = False
+        with suppress(RuntimeError):  # the loop is closed, and all its tasks with it
+            self._loop.call_soon_threadsafe(self._cancel)
 
-    # there
+    # on its loop
 
     def _begin(self) -> None:
-        if not self._done.cancelled():
-            self._task = self._there.create_task(_caught(self._make))
+        if self._is_wanted:
+            self._task = self._loop.create_task(self._run())
             self._task.add_done_callback(self._over)
 
     def _cancel(self) -> None:
         if self._task is not None:
             self._task.cancel()
 
-    def _over(self, task: asyncio.Task[tuple[Any, BaseException | None]]) -> None:
-        with suppress(RuntimeError):  # the loop that waited is closed
-            self._here.call_soon_threadsafe(self._tell, task)
+    async def _run(self) -> None:
+        try:
+            outcome: Outcome = (await self._make(), None)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # a SystemExit that leaves a task ends its loop, and the kernel with it
+            outcome = None, error
+        self._tell(outcome)  # at once: a task's own callbacks come a turn of the loop later
+        del outcome  # the error's traceback holds this frame
 
-    # here
-
-    def _tell(self, task: asyncio.Task[tuple[Any, BaseException | None]]) -> None:
-        if self._done.done():
-            return
+    def _over(self, task: asyncio.Task[None]) -> None:
         if task.cancelled():
-            self._done.cancel()
+            self._tell((None, asyncio.CancelledError()))
+
+    def _tell(self, outcome: Outcome) -> None:
+        if self._is_wanted:
+            self._is_wanted = False
+            self._told(outcome)
+
+
+def _begun(
+    here: asyncio.AbstractEventLoop, there: asyncio.AbstractEventLoop, make: Made
+) -> tuple[Crossing, asyncio.Future[Outcome]]:
+    done: asyncio.Future[Outcome] = here.create_future()
+
+    def told(outcome: Outcome) -> None:
+        with suppress(RuntimeError):  # the loop that waited is closed
+            here.call_soon_threadsafe(settle, outcome)
+
+    def settle(outcome: Outcome) -> None:
+        if done.done():
+            return
+        if isinstance(outcome[1], asyncio.CancelledError):
+            done.cancel()
         else:
-            self._done.set_result(task.result())
+            done.set_result(outcome)
+
+    return Crossing(there, make, told), done
+
+
+async def _waiting(here: asyncio.AbstractEventLoop, done: asyncio.Future[Outcome]) -> Any:
+    """Wait; a main thread is woken every now and then, for only then does it notice an interrupt (ipykernel #881)."""
+    with _ticking(here):
+        value, error = await done
+    if error is not None:
+        try:
+            raise error
+        finally:
+            del error  # its traceback holds this frame
+    return value
 
 
 @contextmanager
@@ -118,13 +158,3 @@ def _ticking(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
         yield
     finally:
         handle.cancel()
-
-
-async def _caught(make: Callable[[], Coroutine[Any, Any, Any]]) -> tuple[Any, BaseException | None]:
-    # a SystemExit that leaves a task ends its loop, and the kernel with it
-    try:
-        return await make(), None
-    except asyncio.CancelledError:
-        raise
-    except BaseException as error:
-        return None, error

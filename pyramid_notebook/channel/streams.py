@@ -12,7 +12,7 @@ from ..errors import BadFrame, ChannelError, PageGone
 from .loops import crossed
 from .protocol import WINDOW
 from .sources import Source
-from .threads import begun, running_loop, waited
+from .threads import running_loop, waited
 
 __all__ = ["Inlet", "Source", "Stream"]
 _MOST_PIECES = 1024  # more that wait become one: each small object costs more than a small piece
@@ -135,7 +135,7 @@ class Stream:
             _close(self._loop, self._inlet)
 
     def _waited(self) -> list[bytes]:
-        pieces: list[bytes] = waited(lambda: begun(self._loop, self._inlet.take()), None)
+        pieces: list[bytes] = waited(self._loop, self._inlet.take, None)
         return pieces
 
     def close(self) -> None:

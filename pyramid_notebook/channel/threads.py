@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-from collections.abc import Callable, Coroutine, Iterator
-from concurrent.futures import Future
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from queue import SimpleQueue
 from typing import Any
 
 from ..errors import ChannelClosed
+from .loops import Crossing, Made, Outcome
 
 _Work = tuple[Callable[[], Any], "asyncio.Future[Any]"]
 
@@ -66,19 +66,6 @@ class Workers:
             future.set_result(value)
 
 
-def begun(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, Any]) -> Future[Any]:
-    """Begin a coroutine on a loop that runs in another thread.
-
-    Raises:
-        ChannelClosed: the loop is closed.
-    """
-    try:
-        return asyncio.run_coroutine_threadsafe(work, loop)
-    except RuntimeError as error:
-        work.close()
-        raise ChannelClosed from error
-
-
 def running_loop() -> asyncio.AbstractEventLoop | None:
     """Return the loop that runs in this thread, or None."""
     with suppress(RuntimeError):
@@ -86,27 +73,34 @@ def running_loop() -> asyncio.AbstractEventLoop | None:
     return None
 
 
-def waited(begin: Callable[[], Future[Any]], seconds: float | None) -> Any:
-    """Return what something on another thread returns; where the wait fails, that is cancelled.
+def waited(loop: asyncio.AbstractEventLoop, make: Made, seconds: float | None) -> Any:
+    """Return what a coroutine returns on another thread's loop; where the wait fails, it is cancelled.
 
-    An interrupt (SIGINT) of the main thread ends the wait at once, and it is noticed nowhere else: raised within a
-    future, it could leave the future locked, and the other thread with it.
+    An interrupt (SIGINT) of the main thread ends the wait at once, and is noticed nowhere else.
 
     Args:
-        begin: begins it.
+        loop: where it runs.
+        make: makes it.
         seconds: to wait; None for ever.
 
     Raises:
+        ChannelClosed: that loop is closed.
         TimeoutError: it takes longer.
         KeyboardInterrupt: the user interrupts the kernel.
     """
     is_interrupted = is_waiting = False
+    outcome: Outcome = (None, None)
 
     def interrupt(*_: object) -> None:
         nonlocal is_interrupted
         is_interrupted = True
         if is_waiting:
             raise KeyboardInterrupt
+
+    def told(found: Outcome) -> None:
+        nonlocal outcome
+        outcome = found
+        done.release()
 
     previous = signal.getsignal(signal.SIGINT) if threading.current_thread() is threading.main_thread() else None
     if previous is not None:
@@ -115,8 +109,7 @@ def waited(begin: Callable[[], Future[Any]], seconds: float | None) -> Any:
     done = threading.Lock()
     done.acquire()
     try:
-        future = begin()
-        future.add_done_callback(lambda _: done.release())
+        crossing = Crossing(loop, make, told)
         try:
             is_waiting = True
             is_over = not is_interrupted and done.acquire(timeout=limit)
@@ -125,15 +118,25 @@ def waited(begin: Callable[[], Future[Any]], seconds: float | None) -> Any:
         finally:
             is_waiting = False
         if not is_over:
-            future.cancel()
+            crossing.cancel()
         if is_interrupted:
             raise KeyboardInterrupt
         if not is_over:
             raise TimeoutError
-        return future.result()
+        return _value_of(*outcome)
     finally:
+        outcome = (None, None)  # an error's traceback holds this frame
         if previous is not None:
             signal.signal(signal.SIGINT, previous)
+
+
+def _value_of(value: Any, error: BaseException | None) -> Any:
+    if error is None:
+        return value
+    try:
+        raise ChannelClosed if isinstance(error, asyncio.CancelledError) else error
+    finally:
+        del error  # its traceback holds this frame
 
 
 @contextmanager
