@@ -38,8 +38,8 @@ class PlainPrompt:
                 text += f"\n{indent if line.strip() else ''}{line}"
         return text
 
-    def answer(self, prompt: str, *, is_password: bool) -> str:
-        """Return what was typed for an ``input()``; raises as :meth:`code`."""
+    def answer(self, prompt: str, execution: str, *, is_password: bool) -> str:
+        """Return what was typed for an ``input()``; raises as :meth:`code`. Nothing but a line ends it."""
         ask = getpass if is_password else input
         with self._screen.typing(None):
             return ask(safe(prompt))

@@ -72,6 +72,8 @@ class Printer:
         show = getattr(self, f"_show_{event.kind}", None)
         if show and (event.execution or event.kind not in _OF_EXECUTIONS):
             show(event, is_own)
+        if is_own and event.kind in ("input_done", "end"):
+            self._screen.stop_typing(event.execution)
         if is_own and event.kind in ("input_request", "end"):
             self.news.put(event)
 
@@ -133,7 +135,9 @@ class Printer:
             self._clear()
 
     def _show_input_request(self, event: Event, is_own: bool) -> None:
-        if not is_own:
+        if is_own:
+            self._screen.want_typing(event.execution)
+        else:
             self.note(f"{name_of(event.who)} is asked: {event.text('prompt')}")
 
     def _show_end(self, event: Event, is_own: bool) -> None:

@@ -114,16 +114,20 @@ class Prompt:
         with self._screen.typing(self._prompt.app) as ready:
             return self._prompt.prompt(pre_run=ready)
 
-    def answer(self, prompt: str, *, is_password: bool) -> str:
+    def answer(self, prompt: str, execution: str, *, is_password: bool) -> str:
         """Return what was typed for an ``input()``; raises as :meth:`code`.
 
         Args:
             prompt: of the kernel.
+            execution: id of the execution that asks; the purpose for the screen.
             is_password: whether it must not be shown.
+
+        Raises:
+            NotWanted: it asks no longer.
         """
         if self._asker is None:
             self._asker = PromptSession()
-        with self._screen.typing(self._asker.app) as ready:
+        with self._screen.typing(self._asker.app, execution) as ready:
             return self._asker.prompt(_line(prompt), is_password=is_password, pre_run=ready)
 
     def _message(self) -> AnyFormattedText:

@@ -11,6 +11,10 @@ from typing import Any, TextIO
 _PAUSE = 0.05
 
 
+class NotWanted(Exception):
+    """Nobody waits any more for what is being typed."""
+
+
 class _Piece:
     """A text that is written once, by whoever comes first."""
 
@@ -32,10 +36,12 @@ class _Typing:
 
     Args:
         app: the application of prompt_toolkit that shows it.
+        purpose: what for; see :meth:`Screen.typing`.
     """
 
-    def __init__(self, app: Any) -> None:
+    def __init__(self, app: Any, purpose: str) -> None:
         self.app = app
+        self.purpose = purpose
         self.is_ready = threading.Event()
         self.is_over = threading.Event()
 
@@ -56,6 +62,7 @@ class Screen:
         self._is_fresh = True
         self._tail = ""
         self._typing: _Typing | None = None
+        self._wanted: set[str] = set()
 
     @property
     def size(self) -> tuple[int, int]:
@@ -95,14 +102,20 @@ class Screen:
             self._is_fresh = False
 
     @contextmanager
-    def typing(self, app: Any) -> Iterator[Callable[[], None]]:
+    def typing(self, app: Any, purpose: str = "") -> Iterator[Callable[[], None]]:
         """Let somebody type; gives what has to be called when the prompt is on the screen.
 
         Args:
             app: the application of prompt_toolkit that shows the prompt; None where there is none.
+            purpose: that :meth:`want_typing` has told; empty for what is always wanted.
+
+        Raises:
+            NotWanted: it is not wanted any more; later, the application raises that.
         """
-        typing = _Typing(app)
+        typing = _Typing(app, purpose)
         with self._lock:
+            if purpose and purpose not in self._wanted:
+                raise NotWanted
             if app is not None:
                 self.fresh_line()
                 self._typing = typing
@@ -115,6 +128,23 @@ class Screen:
                 self._is_fresh = True
                 tail, self._tail = self._tail, ""
                 self._put(tail)
+
+    def want_typing(self, purpose: str) -> None:
+        """Let there be a prompt for a purpose."""
+        with self._lock:
+            self._wanted.add(purpose)
+
+    def stop_typing(self, purpose: str) -> None:
+        """Let there be none; one without an application stays until something was typed."""
+        with self._lock:
+            self._wanted.discard(purpose)
+            typing = self._typing
+        if typing is None or typing.purpose != purpose:
+            return
+        loop = _loop_of(typing)
+        if loop is not None:
+            with suppress(RuntimeError):  # it has just been closed
+                loop.call_soon_threadsafe(_exit, typing)
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -133,10 +163,8 @@ class Screen:
     def _above(self, typing: _Typing, text: str) -> None:
         """Write above the prompt; where that ends meanwhile, just write."""
         piece = _Piece(text)
-        while not typing.is_ready.wait(_PAUSE) and not typing.is_over.is_set():
-            pass
-        loop = typing.app.loop  # none where it has just ended
-        if loop is not None and not typing.is_over.is_set():
+        loop = _loop_of(typing)
+        if loop is not None:
             with suppress(RuntimeError):  # it has just been closed
                 loop.call_soon_threadsafe(self._run_above, piece)
         while not piece.done.wait(_PAUSE) and not typing.is_over.is_set():
@@ -155,3 +183,15 @@ class Screen:
             piece.done.set()
 
         run_in_terminal(put)
+
+
+def _loop_of(typing: _Typing) -> Any:
+    """Return the event loop of a prompt, as soon as it is on the screen; None where it has just ended."""
+    while not typing.is_ready.wait(_PAUSE) and not typing.is_over.is_set():
+        pass
+    return None if typing.is_over.is_set() else typing.app.loop
+
+
+def _exit(typing: _Typing) -> None:
+    if typing.app.is_running and not typing.app.future.done():
+        typing.app.exit(exception=NotWanted)

@@ -12,7 +12,7 @@ from .pager import page
 from .printer import Printer
 from .questions import Question, is_leaving, question_of
 from .rendering import Look, rendered
-from .screen import Screen
+from .screen import NotWanted, Screen
 
 _DONE, _FAILED = 0, 1
 #: What ipykernel takes for Ctrl-D at an ``input()``.
@@ -27,8 +27,8 @@ class Asking(Protocol):
     def code(self) -> str:
         """Return what is to be run."""
 
-    def answer(self, prompt: str, *, is_password: bool) -> str:
-        """Return what an ``input()`` is told."""
+    def answer(self, prompt: str, execution: str, *, is_password: bool) -> str:
+        """Return what the ``input()`` of an execution is told."""
 
 
 class Shell:
@@ -124,10 +124,13 @@ class Shell:
                 self._interrupt()
 
     def _answer(self, asked: Event) -> None:
+        is_password = bool(asked.values.get("password"))
         try:
-            value = self._prompt.answer(asked.text("prompt"), is_password=bool(asked.values.get("password")))
+            value = self._prompt.answer(asked.text("prompt"), asked.execution, is_password=is_password)
         except EOFError:
             value = _END_OF_INPUT
+        except NotWanted:
+            return
         self._session.reply(asked.execution, value)
 
     def _interrupt(self) -> None:

@@ -123,6 +123,17 @@ def test_the_code_may_ask_back_also_for_what_nobody_shall_see(console):
     assert "secret" not in console.text
 
 
+@pytest.mark.parametrize("way", ["interrupt", "restart"])
+def test_what_asks_no_longer_gives_the_prompt_back(at_home, way):
+    with at_home.console(at_home.url) as shown, at_home.client() as client:
+        run(shown, "input('name: ')")
+        shown.shows(r"^name:\Z")
+        notebook = re.search(r"^Notebook (\S+): ", shown.text, re.MULTILINE)[1]
+        getattr(client.open(notebook=notebook), way)()
+        shown.shows(r"^KeyboardInterrupt" if way == "interrupt" else r"its variables are gone")
+        prompt(shown)
+
+
 def test_ctrl_c_interrupts_the_kernel(console):
     run(console, "import time; print('it runs'); time.sleep(600)")
     console.shows(r"^it runs$")
