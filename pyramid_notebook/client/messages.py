@@ -10,7 +10,6 @@ from ..errors import RpcRefused, SiteError
 from ..site_client import shown
 
 _VERSION = "2.0"
-_LONGEST_FAULTS = 20
 _NOT_UNDERSTOOD = "The server's answer cannot be understood: it is no message of JSON-RPC 2.0."
 
 
@@ -95,17 +94,5 @@ def _error(value: object) -> RpcRefused:
     values = data if isinstance(data, dict) else {}
     reason = values.get("reason")
     return RpcRefused(
-        told + _faults(values), code=value["code"], word=reason if isinstance(reason, str) else "", data=values
+        told, code=value["code"], word=reason if isinstance(reason, str) else "", data=values
     )
-
-
-def _faults(values: Mapping[str, Any]) -> str:
-    """Return all that is wrong with the parameters, as the server lists it."""
-    faults = values.get("errors")
-    if not isinstance(faults, list):
-        return ""
-    texts = [
-        f"{fault.get('path', '')}: {fault.get('message', '')}" if isinstance(fault, dict) else str(fault)
-        for fault in faults[:_LONGEST_FAULTS]
-    ]
-    return "".join(f" {shown(' '.join(text[:500].split()))}." for text in texts)

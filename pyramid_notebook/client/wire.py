@@ -9,8 +9,6 @@ import base64
 import hashlib
 import http.client
 import os
-import socket
-import threading
 from collections import deque
 from collections.abc import Iterator
 from typing import Any
@@ -27,6 +25,7 @@ from ..sync.client.refusals import refusal
 from ..sync.client.sites import Site
 from .messages import values_of
 from .posting import SCOPE
+from .sockets import SharedSocket
 
 #: Seconds until a site that says nothing is asked whether it is still there, and then those that it has to answer.
 SILENCE_SECONDS = 20.0
@@ -38,7 +37,7 @@ _LONGEST_REFUSAL = 1 << 16
 class _Frames(WebSocket):  # type: ignore[misc]
     """The client's end of a websocket; what comes is put into a queue."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: SharedSocket) -> None:
         super().__init__(connection)
         self.stream.always_mask = True  # RFC 6455 section 5.3
         self.stream.expect_masking = False
@@ -69,7 +68,6 @@ class Wire:
 
     def __init__(self, site: Site, path: str) -> None:
         self._site = site
-        self._sending = threading.Lock()
         self._asked = False
         self._frames, self._held = _opened(site, path)
 
@@ -80,8 +78,7 @@ class Wire:
             SiteUnreachable: the connection has broken off.
         """
         try:
-            with self._sending:
-                self._frames.send(text)
+            self._frames.send(text)
         except (OSError, RuntimeError, AttributeError) as error:
             raise self._gone(error) from None
 
@@ -110,11 +107,11 @@ class Wire:
 
     def close(self) -> None:
         """Say goodbye, and close the connection; whoever waits for messages is woken."""
-        with self._sending:
-            if self._frames.sock is not None:
-                self._frames.sock.settimeout(1.0)
-                self._frames.close(1000)
-            self._frames.close_connection()
+        connection = self._frames.sock
+        if connection is not None:
+            connection.settimeout(1.0)
+            self._frames.close(1000)
+        self._frames.close_connection()
 
     def break_off(self) -> None:
         """Close the connection without a word."""
@@ -124,8 +121,7 @@ class Wire:
         if self._asked:
             raise TimeoutError
         self._asked = True
-        with self._sending:
-            self._frames.ping("")
+        self._frames.ping("")
 
     def _gone(self, error: Exception) -> SiteError:
         self.break_off()
@@ -158,8 +154,7 @@ def _opened(site: Site, path: str) -> tuple[_Frames, bytes]:
         if response.headers.get("Sec-WebSocket-Accept", "") != _accepted(key):
             raise SiteError(f"{site.notebooks}{path} answers with something else than a websocket.")
         held = _held(response, connection.sock)
-        connection.sock.settimeout(SILENCE_SECONDS)
-        return _Frames(connection.sock), held
+        return _Frames(SharedSocket(connection.sock, SILENCE_SECONDS)), held
     except BaseException as error:
         connection.close()
         if isinstance(error, (OSError, http.client.HTTPException)):

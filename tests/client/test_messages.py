@@ -35,15 +35,17 @@ def test_a_batch_is_read_in_its_order():
     assert read(text) == [Notification("end", {}), Answer(3, None, None)]
 
 
-def test_an_error_is_told_with_its_word_and_all_faults():
-    data = {"reason": "bad", "errors": [{"path": "/code", "message": "is not a text"}, "and\x1b[2J so on"]}
-    text = json.dumps({"jsonrpc": "2.0", "id": 1, "error": {"code": -32602, "message": "Invalid params", "data": data}})
+def test_an_error_is_told_as_the_server_words_it_and_controls_no_terminal():
+    data = {"reason": "bad", "errors": [{"path": "code", "message": "is not a text"}]}
+    message = "The parameters do not fit execute: code: is not a text.\x1b[2J"
+    text = json.dumps({"jsonrpc": "2.0", "id": 1, "error": {"code": -32602, "message": message, "data": data}})
     [answer] = read(text)
     assert isinstance(answer, Answer)
     assert answer.error
     assert answer.error.code == -32602
     assert answer.error.reason == "bad"
-    assert str(answer.error) == "Invalid params /code: is not a text. and?[2J so on."
+    assert answer.error.data == data
+    assert str(answer.error) == "The parameters do not fit execute: code: is not a text.?[2J"
 
 
 @pytest.mark.parametrize(

@@ -48,18 +48,20 @@ http {{
 
 
 @contextmanager
-def nginx(site: int, *, tls: bool = False, **changes: str) -> Iterator[str]:
+def nginx(site: int, *, tls: bool = False, certificate: Path | None = None, **changes: str) -> Iterator[str]:
     """Run nginx on a free port; yields the origin under which it is reached.
 
     Args:
         site: port of the site.
         tls: whether it speaks TLS, with a certificate that it signed itself.
+        certificate: that it has, and its key, made with :func:`make_certificate`.
         changes: other lines than those of :data:`GOOD`, by their names there; empty leaves one out.
     """
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="pnb-test-") as folder:
-        certificate = _certificate(folder) if tls else ""
-        values = {"folder": folder, "port": port, "site": site, "tls": f" ssl;\n{certificate}" if tls else ""}
+        pair = certificate or make_certificate(Path(folder, "site.pem")) if tls else ""
+        with_tls = f" ssl;\nssl_certificate {pair}; ssl_certificate_key {pair}"
+        values = {"folder": folder, "port": port, "site": site, "tls": with_tls if tls else ""}
         lines = "\n            ".join((GOOD | changes).values())
         path = Path(folder, "nginx.conf")
         path.write_text(_MAIN.format(lines=lines, **values))
@@ -81,9 +83,9 @@ def nginx(site: int, *, tls: bool = False, **changes: str) -> Iterator[str]:
             process.communicate(timeout=20)
 
 
-def _certificate(folder: str) -> str:
-    files = {"-keyout": f"{folder}/key.pem", "-out": f"{folder}/certificate.pem"}
-    options = [word for pair in files.items() for word in pair]
-    subject = ["-subj", "/CN=localhost", "-days", "1", "-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
-    subprocess.run(["openssl", "req", "-x509", *subject, *options], check=True, capture_output=True)
-    return f"ssl_certificate {files['-out']}; ssl_certificate_key {files['-keyout']}"
+def make_certificate(path: Path) -> Path:
+    """Make a certificate of this machine's own, with its key, in one file; returns its path."""
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    command += ["-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    subprocess.run([*command, "-keyout", str(path), "-out", str(path)], check=True, capture_output=True)
+    return path

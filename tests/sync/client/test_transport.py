@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import ssl
-import subprocess
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,6 +20,7 @@ from pyramid_notebook.sync.client.sites import Site
 from pyramid_notebook.sync.client.transport import Connection
 
 from ...running import free_port
+from ...selftest.nginx import make_certificate
 from .conftest import Run
 from .editor_site import SYNCED, TOKEN, EditorSite, breaks_off, hangs_up, refuses, says
 
@@ -210,17 +210,7 @@ def test_a_proxy_is_not_asked_for_this_machine(run: Run, site: EditorSite, scrip
 @pytest.fixture
 def certificate(folder: Path) -> Path:
     """A certificate of this machine's own, with its key."""
-    path = folder / "site.pem"
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"),
-            *("-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"),
-            *("-keyout", path, "-out", path),
-        ],
-        check=True,
-        capture_output=True,
-    )
-    return path
+    return make_certificate(folder / "site.pem")
 
 
 class Answering(BaseHTTPRequestHandler):
