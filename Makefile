@@ -22,6 +22,7 @@ test: $(VENV)/.test oldest-kernel nbclassic jupyter-clients browser postgresql e
 
 check: $(VENV)/.test  ## Lint and types
 	$(BIN)/ruff check pyramid_notebook tests benchmarks docs
+	$(BIN)/ruff format --check pyramid_notebook tests benchmarks docs
 	$(BIN)/mypy
 
 $(BIN)/python:

@@ -183,4 +183,3 @@ class EchoClient:
 
 def _gone() -> NoReturn:
     raise AssertionError("the other end is gone")
-

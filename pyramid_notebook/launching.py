@@ -117,5 +117,3 @@ def start_for_program(request: Any, door: Door, username: str) -> ServerRecord:
     if record is None:
         raise NotStarted("Your notebook server was started, and stopped again at once.")
     return record
-
-

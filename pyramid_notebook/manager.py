@@ -314,9 +314,7 @@ class NotebookManager:
                 timeout=self.settings.start_timeout,
             )
         except UpstreamGone as error:
-            raise LaunchError(
-                f"Your notebook server started and went away: {error}", log=self._log(record)
-            ) from error
+            raise LaunchError(f"Your notebook server started and went away: {error}", log=self._log(record)) from error
         except UpstreamError as error:
             raise NotAnswering(_NOT_ANSWERING, log=self._log(record)) from error
         path = _path_in(answer)

@@ -122,8 +122,10 @@ def page(request: Any, template: str, *, title: str, status: int = 200, **values
     if layout:
         text = render(layout, {"title": title, "content": content}, request=request)
     else:
-        text = _templates().get_template("page.jinja2").render(
-            title=title, content=content, home_url=values["home_url"], home_title=values["home_title"]
+        text = (
+            _templates()
+            .get_template("page.jinja2")
+            .render(title=title, content=content, home_url=values["home_url"], home_title=values["home_title"])
         )
     response = Response(text, status=status, content_type="text/html", charset="utf-8")
     response.cache_control.no_store = True

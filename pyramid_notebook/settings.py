@@ -125,15 +125,15 @@ class Settings:
     notebook_folder: str = _setting(
         _folder, "Folder for everything that user servers keep; each user gets a subfolder. Required."
     )
-    route_prefix: str = _setting(
-        _path_prefix, "URL path under which notebooks live.", default="/notebook"
-    )
+    route_prefix: str = _setting(_path_prefix, "URL path under which notebooks live.", default="/notebook")
     permission: str = _setting(
-        _text, "Permission that a signed-in user needs. Your security policy grants it; nobody has it by default.",
+        _text,
+        "Permission that a signed-in user needs. Your security policy grants it; nobody has it by default.",
         default="shell",
     )
     admin_permission: str = _setting(
-        _text, "Permission for the pages that are about the site as a whole, such as the self-test.",
+        _text,
+        "Permission for the pages that are about the site as a whole, such as the self-test.",
         default="notebook_admin",
     )
     config_file: str = _setting(
@@ -143,7 +143,8 @@ class Settings:
         default="",
     )
     ui: str = _setting(
-        _one_of("notebook", "lab"), "What opens: `notebook` (Jupyter Notebook 7) or `lab` (JupyterLab).",
+        _one_of("notebook", "lab"),
+        "What opens: `notebook` (Jupyter Notebook 7) or `lab` (JupyterLab).",
         default="notebook",
     )
     context_change: str = _setting(
@@ -158,15 +159,9 @@ class Settings:
     max_lifetime: int = _setting(
         _seconds, "Seconds after which a user server ends in any case, busy or not; 0 for never.", default=0
     )
-    start_timeout: int = _setting(
-        _positive, "Seconds that a user server may take until it answers.", default=60
-    )
-    stop_timeout: int = _setting(
-        _positive, "Seconds between asking a user server to end and killing it.", default=10
-    )
-    max_servers: int = _setting(
-        _positive, "How many user servers may run at once.", default=10
-    )
+    start_timeout: int = _setting(_positive, "Seconds that a user server may take until it answers.", default=60)
+    stop_timeout: int = _setting(_positive, "Seconds between asking a user server to end and killing it.", default=10)
+    max_servers: int = _setting(_positive, "How many user servers may run at once.", default=10)
     proxy_timeout: int = _setting(
         _positive, "Seconds of silence after which the door gives up on an answer of a user server.", default=120
     )
@@ -234,9 +229,7 @@ class Settings:
         "`title` and `content`. Empty uses a plain page.",
         default="",
     )
-    home_url: str = _setting(
-        _text, "Where *Back to site* leads; empty for the root of the site.", default=""
-    )
+    home_url: str = _setting(_text, "Where *Back to site* leads; empty for the root of the site.", default="")
     home_title: str = _setting(_text, "Text of the link back to the site.", default="Back to site")
     zygote: bool = _setting(
         _switch,
@@ -278,15 +271,11 @@ class Settings:
     function_memory: int = _setting(
         _seconds, "Megabytes of address space that the process of a call may have; 0 for no limit.", default=0
     )
-    function_calls: int = _setting(
-        _positive, "How many calls of one user's notebooks may run at once.", default=4
-    )
+    function_calls: int = _setting(_positive, "How many calls of one user's notebooks may run at once.", default=4)
     function_queue: int = _setting(
         _positive, "How many more may wait for their turn; of one notebook half of that.", default=32
     )
-    function_result_bytes: int = _setting(
-        _positive, "Bytes that the result of a call may have.", default=10_000_000
-    )
+    function_result_bytes: int = _setting(_positive, "Bytes that the result of a call may have.", default=10_000_000)
     function_result_seconds: int = _setting(
         _positive, "Seconds for which the result of a call is kept that its caller did not wait for.", default=3600
     )
@@ -296,7 +285,8 @@ class Settings:
         default="",
     )
     python: str = _setting(
-        _text, "Python interpreter that runs user servers and kernels; empty for the one that runs the site.",
+        _text,
+        "Python interpreter that runs user servers and kernels; empty for the one that runs the site.",
         default="",
     )
 

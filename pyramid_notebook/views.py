@@ -335,5 +335,3 @@ def _again(request: Any, username: str, error: NotebookError) -> Form | None:
         return None
     fields = [("next", raw_target(request.environ))] if request.method == "GET" else []
     return Form("Start again", "post", f"{base_url_of(request, username)}{_PRIVATE}start", fields)
-
-

@@ -46,9 +46,7 @@ class Desk:
 
     def sign_in(self) -> None:
         """Leave on the machine what a sign-in leaves there."""
-        credential = Credential(
-            site=f"{self.site.url}/notebook", token=self.token(), user=USER, notebooks=self.url
-        )
+        credential = Credential(site=f"{self.site.url}/notebook", token=self.token(), user=USER, notebooks=self.url)
         self.laptop.credentials.save(credential)
 
     def client(self, name: str = "program") -> NotebookClient:

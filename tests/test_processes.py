@@ -60,7 +60,11 @@ def start(launch: str) -> Iterator[Start]:
         started.append(
             subprocess.Popen(
                 [sys.executable, "-c", source],
-                env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True,
+                env=environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                start_new_session=True,
             )
         )
         return started[-1]

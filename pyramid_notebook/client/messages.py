@@ -93,6 +93,4 @@ def _error(value: object) -> RpcRefused:
     told = shown(" ".join(message[:2000].split())) if isinstance(message, str) else "The server refuses."
     values = data if isinstance(data, dict) else {}
     reason = values.get("reason")
-    return RpcRefused(
-        told, code=value["code"], word=reason if isinstance(reason, str) else "", data=values
-    )
+    return RpcRefused(told, code=value["code"], word=reason if isinstance(reason, str) else "", data=values)

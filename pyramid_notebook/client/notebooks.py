@@ -203,7 +203,5 @@ def _check_packages() -> None:
     missing = [name for name in ("requests", "ws4py") if find_spec(name) is None]
     if missing:
         raise SettingsError(
-            f"{' and '.join(missing)} must be installed for this: pip install \"pyramid_notebook[client]\""
+            f'{" and ".join(missing)} must be installed for this: pip install "pyramid_notebook[client]"'
         )
-
-

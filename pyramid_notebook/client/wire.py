@@ -148,9 +148,7 @@ def _opened(site: Site, path: str) -> tuple[_Frames, bytes]:
         if response.status != 101:
             body = response.read(_LONGEST_REFUSAL)
             location = response.headers.get("Location") or ""
-            raise refusal(
-                site, site.notebooks + path, response.status, values_of(body), location=location, scope=SCOPE
-            )
+            raise refusal(site, site.notebooks + path, response.status, values_of(body), location=location, scope=SCOPE)
         if response.headers.get("Sec-WebSocket-Accept", "") != _accepted(key):
             raise SiteError(f"{site.notebooks}{path} answers with something else than a websocket.")
         held = _held(response, connection.sock)

@@ -179,5 +179,3 @@ def name_of(who: Mapping[str, Any]) -> str:
     """Return how somebody is called who runs something: the user, and what they run it with."""
     names = [value for key in ("user", "name") if isinstance(value := who.get(key), str) and value]
     return ", ".join(dict.fromkeys(names)) or "somebody"
-
-

@@ -70,10 +70,7 @@ def _fill(connection: Connection) -> None:
     hasher = PasswordHasher()
     connection.execute(
         insert(User),
-        [
-            {"name": name, "password_hash": hasher.hash("password"), "groups": groups}
-            for name, groups in USERS.items()
-        ],
+        [{"name": name, "password_hash": hasher.hash("password"), "groups": groups} for name, groups in USERS.items()],
     )
 
 

@@ -134,9 +134,7 @@ class CallHandler(FunctionHandler):
     def _asked(self, function: Function) -> Asked:
         declared = {parameter.name for parameter in function.signature.parameters}
         try:
-            pairs = parse_qsl(
-                self.request.query, keep_blank_values=True, max_num_fields=_MOST_FIELDS, errors="strict"
-            )
+            pairs = parse_qsl(self.request.query, keep_blank_values=True, max_num_fields=_MOST_FIELDS, errors="strict")
         except (ValueError, UnicodeError):
             raise BadRequest("The query cannot be read: it is no UTF-8, or has too many fields.") from None
         ours = {name: value for name, value in pairs if name in _OURS and name not in declared}

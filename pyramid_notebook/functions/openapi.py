@@ -32,9 +32,7 @@ _BY_THE_SITE = frozenset(("400", "401", "403", "404", "413", "429", "503", "504"
 _STYLES = {"list": {"style": "form", "explode": True}}
 
 
-def document(
-    functions: Sequence[tuple[str, Program, Signature]], *, base_url: str, title: str
-) -> dict[str, Any]:
+def document(functions: Sequence[tuple[str, Program, Signature]], *, base_url: str, title: str) -> dict[str, Any]:
     """Return the OpenAPI document of functions.
 
     Args:

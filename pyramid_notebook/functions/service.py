@@ -233,5 +233,3 @@ def _cache_seconds(asked: Asked) -> float:
 def _number(value: object) -> float:
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     return float(value) if is_number and 0 < value < 1e7 else 0.0  # type: ignore[arg-type,operator]
-
-

@@ -19,23 +19,39 @@ Headers = list[tuple[str, str]]
 #: Fields that concern one connection only (RFC 9110 section 7.6.1, and what is still seen of older specifications).
 HOP_BY_HOP = frozenset(
     {
-        "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te",
-        "trailer", "trailers", "transfer-encoding", "upgrade", "http2-settings"
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "trailers",
+        "transfer-encoding",
+        "upgrade",
+        "http2-settings",
     }
 )
 
 #: Fields that every recipient needs, so that `Connection` cannot nominate them away.
-_NEVER_NOMINATED = frozenset(
-    {"host", "origin", "referer", "cookie", "content-length", "content-type", "x-xsrftoken"}
-)
+_NEVER_NOMINATED = frozenset({"host", "origin", "referer", "cookie", "content-length", "content-type", "x-xsrftoken"})
 
 #: How the names of our own fields begin.
 OURS = "x-pyramid-notebook-"
 #: What a client may not tell the user server: it would be a claim, or is a credential of the site.
 NOT_UPSTREAM = frozenset(
     {
-        "authorization", "cookie", "cookie2", "expect", "forwarded", "x-real-ip", "x-scheme", "x-forwarded",
-        "x-client-ip", "x-csrf-token", "x-csrftoken"
+        "authorization",
+        "cookie",
+        "cookie2",
+        "expect",
+        "forwarded",
+        "x-real-ip",
+        "x-scheme",
+        "x-forwarded",
+        "x-client-ip",
+        "x-csrf-token",
+        "x-csrftoken",
     }
 )
 #: Fields with which a page identifies itself.
@@ -44,10 +60,24 @@ OF_BROWSERS = frozenset({"cookie", "origin", "referer", "x-xsrftoken"})
 #: orders to a web server in front of the site, such as to answer with a file or an address that is internal.
 NOT_TO_CLIENT = frozenset(
     {
-        "service-worker-allowed", "server", "alt-svc", "clear-site-data", "strict-transport-security",
-        "set-cookie2", "nel", "report-to", "reporting-endpoints",
-        "x-accel-redirect", "x-accel-expires", "x-accel-charset", "x-accel-limit-rate",
-        "x-sendfile", "x-sendfile2", "x-lighttpd-send-file", "x-litespeed-location", "x-reproxy-url"
+        "service-worker-allowed",
+        "server",
+        "alt-svc",
+        "clear-site-data",
+        "strict-transport-security",
+        "set-cookie2",
+        "nel",
+        "report-to",
+        "reporting-endpoints",
+        "x-accel-redirect",
+        "x-accel-expires",
+        "x-accel-charset",
+        "x-accel-limit-rate",
+        "x-sendfile",
+        "x-sendfile2",
+        "x-lighttpd-send-file",
+        "x-litespeed-location",
+        "x-reproxy-url",
     }
 )
 

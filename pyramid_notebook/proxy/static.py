@@ -78,9 +78,7 @@ class StaticFiles:
         UnsafePath: others could write to the cache folder.
     """
 
-    def __init__(
-        self, cache_folder: str | os.PathLike[str], extensions: Iterable[str | os.PathLike[str]] = ()
-    ) -> None:
+    def __init__(self, cache_folder: str | os.PathLike[str], extensions: Iterable[str | os.PathLike[str]] = ()) -> None:
         self._cache = Path(cache_folder)
         make_private(self._cache)
         self._folders = list(_find_folders(self._cache, extensions))

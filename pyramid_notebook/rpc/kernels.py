@@ -151,9 +151,7 @@ async def _attributes(session: Session, asked_for: Mapping[str, Any]) -> dict[st
     if not names:
         return None
     start = cursor - len(prefix)
-    matches = [
-        {"text": name, "start": start, "end": cursor} | ({"type": kind} if kind else {}) for name, kind in names
-    ]
+    matches = [{"text": name, "start": start, "end": cursor} | ({"type": kind} if kind else {}) for name, kind in names]
     return {"matches": matches, "cursor_start": start, "cursor_end": cursor}
 
 

@@ -221,9 +221,7 @@ def _versions(facts: Facts, proxy: str) -> Iterator[Fault]:
         )
 
 
-def _websocket(
-    facts: Facts, seen: Seen, handshake: Handshake | None, proxy: str, *, blocked: bool
-) -> Iterator[Fault]:
+def _websocket(facts: Facts, seen: Seen, handshake: Handshake | None, proxy: str, *, blocked: bool) -> Iterator[Fault]:
     if facts.websockets:
         yield Fault("adaptor", facts.server or "the web server", "pyramid_notebook.websocket_proxy", facts.websockets)
     if seen.opened is None or (seen.opened and seen.echoed):

@@ -35,9 +35,7 @@ class Activity:
         end: called once, with the reason.
     """
 
-    def __init__(
-        self, app: ServerApp, *, kill_timeout: int, max_lifetime: int, end: Callable[[str], None]
-    ) -> None:
+    def __init__(self, app: ServerApp, *, kill_timeout: int, max_lifetime: int, end: Callable[[str], None]) -> None:
         self.app = app
         self.kill_timeout = kill_timeout
         self.max_lifetime = max_lifetime

@@ -80,9 +80,7 @@ async def stored_model(app: ServerApp, path: str, room_id: str, *, content: bool
     """Return what Jupyter's contents API says of the file of a room, with its hash."""
     file_format, kind, _ = split_room(room_id)
     model = await ensure_async(
-        app.contents_manager.get(
-            path, content=content, type=contents_type(kind), format=file_format, require_hash=True
-        )
+        app.contents_manager.get(path, content=content, type=contents_type(kind), format=file_format, require_hash=True)
     )
     if content and isinstance(model["content"], str):
         model["content"] = model["content"].replace("\r\n", "\n")  # as rooms load it
@@ -242,4 +240,3 @@ def _clocks(state: bytes) -> dict[int, int]:
 
     decoder = Decoder(state or b"\0")
     return {decoder.read_var_uint(): decoder.read_var_uint() for _ in range(decoder.read_var_uint())}
-

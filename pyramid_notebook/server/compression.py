@@ -14,9 +14,7 @@ from jupyter_server.utils import url_path_join
 from tornado.httputil import HTTPHeaders, HTTPServerRequest
 from tornado.web import Application, GZipContentEncoding
 
-_GZIP = re.compile(
-    r"(?:^|,)[ \t]*gzip[ \t]*(?:;[ \t]*q=(?:1(?:\.0*)?|0?\.0*[1-9][0-9]*)[ \t]*)?(?:,|$)", re.IGNORECASE
-)
+_GZIP = re.compile(r"(?:^|,)[ \t]*gzip[ \t]*(?:;[ \t]*q=(?:1(?:\.0*)?|0?\.0*[1-9][0-9]*)[ \t]*)?(?:,|$)", re.IGNORECASE)
 
 
 class _SettingsEncoding(GZipContentEncoding):

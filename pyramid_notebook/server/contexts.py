@@ -60,9 +60,7 @@ def write_kernelspec(context: NotebookContext, data_folder: Path) -> None:
 async def _start_kernel(app: ServerApp, path: str, context: NotebookContext) -> None:
     # the page attaches to the session that it finds for its path, so the kernel starts while the page loads
     if not await app.session_manager.session_exists(path=path):
-        await app.session_manager.create_session(
-            path=path, name=path, type="notebook", kernel_name=context.kernel_name
-        )
+        await app.session_manager.create_session(path=path, name=path, type="notebook", kernel_name=context.kernel_name)
 
 
 def _new_notebook(context: NotebookContext) -> dict[str, Any]:

@@ -247,9 +247,7 @@ def serve(arguments: Arguments, lock: int, ready: Callable[[], None]) -> int:
         _skip_slow_import()
         from pyramid_notebook.server.application import run
 
-        return run(
-            arguments.folder, options, record, port=arguments.port, extra=arguments.extra, ready=listening
-        )
+        return run(arguments.folder, options, record, port=arguments.port, extra=arguments.extra, ready=listening)
     finally:
         pidfile.forget(arguments.pid_file, record)
 

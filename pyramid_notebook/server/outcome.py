@@ -56,9 +56,7 @@ class OutcomeReporter:
             return  # it was restarted meanwhile, and that is reported as well
         for session in await self.app.session_manager.list_sessions():
             path = session["path"]
-            if session["kernel"]["id"] == kernel_id and await ensure_async(
-                self.app.contents_manager.file_exists(path)
-            ):
+            if session["kernel"]["id"] == kernel_id and await ensure_async(self.app.contents_manager.file_exists(path)):
                 await change_notebook(self.app, path, lambda content: _with_outcome(content, outcome))
 
     async def _outcome(self, kernel_id: str, kernel: Any, turn: object) -> dict[str, Any] | None:

@@ -58,9 +58,7 @@ class Saver:
         tell: called with path and reason when saving fails, and with an empty reason when it works again.
     """
 
-    def __init__(
-        self, app: ServerApp, document: OpenDocument, notes: Notes, tell: Callable[[str, str], None]
-    ) -> None:
+    def __init__(self, app: ServerApp, document: OpenDocument, notes: Notes, tell: Callable[[str, str], None]) -> None:
         self.document = document
         self._app = app
         self._notes = notes
@@ -261,9 +259,7 @@ class Saving:
                 self._savers[name] = Saver(self.app, OpenDocument(self.app, room), self._notes, self._tell)
 
     def _tell(self, path: str, reason: str) -> None:
-        self.app.web_app.settings["event_logger"].emit(
-            schema_id=SAVE_EVENT, data={"path": path, "reason": reason}
-        )
+        self.app.web_app.settings["event_logger"].emit(schema_id=SAVE_EVENT, data={"path": path, "reason": reason})
 
 
 def reason_of(error: BaseException) -> str:

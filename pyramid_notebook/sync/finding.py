@@ -52,9 +52,7 @@ class Finder:
             named = Match(checked_notebook(request.notebook), Rule.EXPLICIT, exists=False)
         else:
             try:
-                named = match(
-                    request.file, (), explicit=request.notebook, mapping=request.mapping, header=header
-                )
+                named = match(request.file, (), explicit=request.notebook, mapping=request.mapping, header=header)
             except NoMatch:
                 return await asyncio.to_thread(self._search, request, header, cells, self._open())
         if await ensure_async(self._app.contents_manager.file_exists(named.notebook)):

@@ -21,9 +21,7 @@ def add_commands(subparsers: Any) -> None:
         subparsers: what :meth:`argparse.ArgumentParser.add_subparsers` returns.
     """
     text = COMMANDS["tunnel"]
-    parser = subparsers.add_parser(
-        "tunnel", help=text, description=f"{text[0].upper()}{text[1:]}.", epilog=_EPILOG
-    )
+    parser = subparsers.add_parser("tunnel", help=text, description=f"{text[0].upper()}{text[1:]}.", epilog=_EPILOG)
     add = parser.add_argument
     add("--site", default="", metavar="ADDRESS", help="a site that you are signed in to")
     add("--port", type=int, default=0, metavar="NUMBER", help="port of this machine; any that is free by default")

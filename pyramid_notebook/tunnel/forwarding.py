@@ -108,9 +108,7 @@ class Forwarding:
             status = error.status if error.status >= 400 else 502
             return _refusal(status, "refused", f"{url.host} opens no websocket here: HTTP status {error.status}")
         chosen = [upstream.protocol] if upstream.protocol else []
-        here = web.WebSocketResponse(
-            protocols=chosen, autoping=False, autoclose=False, max_msg_size=0, compress=False
-        )
+        here = web.WebSocketResponse(protocols=chosen, autoping=False, autoclose=False, max_msg_size=0, compress=False)
         async with upstream:
             await here.prepare(request)
             ways = [asyncio.ensure_future(_pass_on(*ends)) for ends in ((here, upstream), (upstream, here))]

@@ -77,9 +77,7 @@ async def _run(site: Site, command: Sequence[str], port: int) -> int:
             # Ctrl-C goes to the program as well, and it is the program's to end of it
             loop.add_signal_handler(signal.SIGINT, lambda: None)
             try:
-                process = await asyncio.create_subprocess_exec(
-                    *command, env=variables(os.environ, address, folder)
-                )
+                process = await asyncio.create_subprocess_exec(*command, env=variables(os.environ, address, folder))
             except OSError as error:
                 sys.stderr.write(f"pyramid-notebook: {command[0]} cannot be run: {error.strerror}\n")
                 return _CANNOT_BE_RUN

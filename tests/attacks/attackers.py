@@ -32,9 +32,7 @@ def connect(port: int, *, seconds: float = 30) -> socket.socket:
     return socket.create_connection(("127.0.0.1", port), timeout=seconds)
 
 
-def send(
-    port: int, way: str, target: str, fields: Fields = (), *, method: str = "GET", body: bytes = b""
-) -> Answer:
+def send(port: int, way: str, target: str, fields: Fields = (), *, method: str = "GET", body: bytes = b"") -> Answer:
     """Send exactly these fields, in this order and as often as they stand here; a missing Host is added.
 
     Args:

@@ -113,9 +113,7 @@ def test_a_user_server_that_never_reads_stops_its_client_instead_of_filling_the_
 
 @pytest.mark.row(28)
 @both_ways
-def test_a_client_that_never_reads_stops_its_user_server_instead_of_filling_the_site(
-    demo, neighbours, signed_in, way
-):
+def test_a_client_that_never_reads_stops_its_user_server_instead_of_filling_the_site(demo, neighbours, signed_in, way):
     with (
         stubborn(most=200 * MEGABYTE) as server,
         recording_server(demo.manager, "user", speak=server),
@@ -178,7 +176,6 @@ def test_idle_websockets_are_limited_for_each_user_and_take_no_thread(demo, neig
             lambda: is_passed(send(demo.port, "websocket", TARGET, signed_in("user")), "websocket"),
             "there is room again",
         )
-
 
 
 @pytest.mark.row(28, "websocket")

@@ -23,7 +23,8 @@ BODIES = {
     "text": ("text/plain", b'{"type": "notebook"}'),
     "form": ("application/x-www-form-urlencoded", b"type=notebook&_xsrf=1"),
     "multipart": (
-        "multipart/form-data; boundary=x", b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n--x--'
+        "multipart/form-data; boundary=x",
+        b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n--x--',
     ),
     "beacon": ("", b'{"type": "notebook"}'),
 }

@@ -115,8 +115,12 @@ def test_ids_of_the_kernels_sessions_and_terminals_of_others_are_as_unknown_as_a
         return str(owner.session.get(f"{demo.url}{owner.base}{path}", timeout=30).json()[0]["id"])
 
     kernel = first("api/kernels")
-    for form, known in (("api/kernels/{}", kernel), ("api/sessions/{}", first("api/sessions")),
-                        ("api/kernels/{}/channels", kernel), ("terminals/websocket/{}", "1")):
+    for form, known in (
+        ("api/kernels/{}", kernel),
+        ("api/sessions/{}", first("api/sessions")),
+        ("api/kernels/{}/channels", kernel),
+        ("terminals/websocket/{}", "1"),
+    ):
         answers = {}
         for guess in (known, known if known == "1" else str(uuid.uuid4())):
             fields = {"Cookie": f"{neighbour.cookie}; _xsrf={neighbour.xsrf}", "Origin": demo.url, **JSON}

@@ -297,5 +297,3 @@ def test_a_form_comes_back_to_no_other_address_than_one_of_the_users_own(site, a
         body = f"next={address.replace('#', '%23')}".encode()
         answer = send(site.port, "http", target, {**fields, **HTML}, method="POST", body=body)
         assert answer.headers["Location"] == "http://trusted.example.com/notebook/alice/notebooks/recorded.ipynb"
-
-

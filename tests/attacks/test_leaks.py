@@ -237,7 +237,11 @@ def test_another_unix_user_does_not_even_connect(owner, way):
     identity = ["--reuid=65534", "--regid=65534", "--clear-groups"]
     done = subprocess.run(
         ["setpriv", *identity, python, "-c", CONNECT, str(path), head],
-        capture_output=True, text=True, cwd="/", timeout=30, check=False,
+        capture_output=True,
+        text=True,
+        cwd="/",
+        timeout=30,
+        check=False,
     )
     assert "PermissionError" in done.stderr
     assert done.stdout == ""

@@ -218,8 +218,18 @@ def test_no_value_of_a_header_field_takes_long_to_read(demo, theirs, signed_in, 
 @both_ways
 @pytest.mark.parametrize(
     "rest",
-    ["../" * 8000, "%2e%2e/" * 3000, "%" * LENGTH, "?" + "%70nb_" * 4000, "?" + "a=&" * 8000, "?next=" + "/" * LENGTH,
-     "-" * LENGTH, "/" * LENGTH, "restified/" + "*" * LENGTH, ";" * LENGTH],
+    [
+        "../" * 8000,
+        "%2e%2e/" * 3000,
+        "%" * LENGTH,
+        "?" + "%70nb_" * 4000,
+        "?" + "a=&" * 8000,
+        "?next=" + "/" * LENGTH,
+        "-" * LENGTH,
+        "/" * LENGTH,
+        "restified/" + "*" * LENGTH,
+        ";" * LENGTH,
+    ],
     ids=lambda rest: rest[:12],
 )
 def test_no_address_takes_long_to_read(site, alices, rest, way):

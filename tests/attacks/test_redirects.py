@@ -191,7 +191,7 @@ def page_of(site, target: str, *, method: str = "GET", user: str = "alice", **fi
 @pytest.mark.row(8, "http")
 @pytest.mark.parametrize("query", QUERIES)
 def test_the_address_of_a_page_that_offers_to_start_or_to_go_on_is_text(site, query):
-    for target in ("/notebook/nobody/tree", "/notebook/nobody/a\"><pnb-evil>/x", "/notebook/nobody/-/x"):
+    for target in ("/notebook/nobody/tree", '/notebook/nobody/a"><pnb-evil>/x', "/notebook/nobody/-/x"):
         page_of(site, f"{target}{query}", user="nobody")
     for target, method in (("/shell", "GET"), ("/shell", "POST"), ("/notebook/-/open", "POST")):
         text = page_of(site, f"{target}{query}", method=method, user="nobody")
@@ -300,5 +300,3 @@ def test_no_template_calls_something_safe_that_is_not_a_constant():
     for path in Path(pyramid_notebook.__file__).parent.rglob("*.jinja2"):
         text = constant.sub("", path.read_text())
         assert not re.search(r"\|\s*safe|\|\s*n\b|Markup\(|autoescape\s+false", text), path
-
-

@@ -22,7 +22,8 @@ HASH = """
 const hex = (byte) => byte.toString(16).padStart(2, "0");
 const hash = async (bytes) => Array.from(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)), hex).join("");
 """
-OPEN = """
+OPEN = (
+    """
 import threading, time
 from pyramid_notebook.channel import open_channel
 channel = open_channel(code='''(channel) => channel.expose({
@@ -32,7 +33,9 @@ channel = open_channel(code='''(channel) => channel.expose({
   bytes: (bytes, rest) => ({ back: bytes.map((byte) => byte + 1), kind: bytes.constructor.name, rest: rest.inner[1] }),
   fail: (text) => { throw new RangeError(text); },
 })''')
-""" + ON_THREADS + """
+"""
+    + ON_THREADS
+    + """
 @channel.expose
 async def waits(text):
     return "waited for " + text
@@ -43,6 +46,7 @@ def swap(first, second):
 def divide(number):
     return 1 / number
 """
+)
 
 NOTES = """
 order, begun, may_end = [], threading.Event(), threading.Event()

@@ -21,7 +21,8 @@ from .visitor import Visitor
 GUIDE = "docs/how-to/channel.md"
 #: Made by ``make nbclassic``, with the version that the Makefile names.
 PACKAGES = Path(sys.prefix) / "nbclassic"
-OPEN = """
+OPEN = (
+    """
 import threading
 from pyramid_notebook.channel import open_channel
 channel = open_channel(code='''(channel) => channel.expose({
@@ -30,7 +31,9 @@ channel = open_channel(code='''(channel) => channel.expose({
   ask: (number) => channel.call("on_main", number),
   twice: async function* (stream) { for await (const piece of stream) { yield piece; yield piece; } },
 })''')
-""" + ON_THREADS
+"""
+    + ON_THREADS
+)
 READY = "return Boolean(window.Jupyter?.notebook?._fully_loaded && Jupyter.notebook.kernel?.is_connected())"
 #: Adds a cell behind all others, and runs it; tells its place.
 BEGIN = """

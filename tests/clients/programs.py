@@ -84,8 +84,6 @@ def machine(site: Site, home: Path, scopes: str, *, with_programs: bool = True) 
     with closing(open_store(Settings(notebook_folder=str(site.folder / "notebooks")))) as store:
         info, secret = store.create(USER, "a program", parse_grants(scopes), 3600)
         notebooks = f"{site.url}/notebook/{USER}/"
-        laptop.credentials.save(
-            Credential(site=f"{site.url}/notebook", token=secret, user=USER, notebooks=notebooks)
-        )
+        laptop.credentials.save(Credential(site=f"{site.url}/notebook", token=secret, user=USER, notebooks=notebooks))
         (home / "notebook-token").write_text(f"{secret}\n")
         yield Machine(site, laptop, store, info, secret)

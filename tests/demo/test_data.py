@@ -42,9 +42,7 @@ def assert_complete(url: str) -> None:
 def test_four_processes_that_start_at_once_end_with_one_whole_database_and_one_secret(tmp_path):
     url, secret = f"sqlite:///{tmp_path}/new/demo.sqlite", tmp_path / "demo.secret"
     command = [sys.executable, "-c", OPEN, url, str(secret)]
-    processes = [
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(4)
-    ]
+    processes = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(4)]
     for process in processes:
         process.stdin.write("go\n")
         process.stdin.flush()

@@ -15,7 +15,7 @@ from pyramid_notebook.demo import notebook
 from pyramid_notebook.demo.models import Airport, State
 from pyramid_notebook.demo.views import shells
 
-HOSTILE = "O'Hare \"\"\" {0} {config_uri} `x` **b** [a](javascript:1) <img src=x onerror=1> $1$ # \n\n# \\"
+HOSTILE = 'O\'Hare """ {0} {config_uri} `x` **b** [a](javascript:1) <img src=x onerror=1> $1$ # \n\n# \\'
 
 
 @pytest.fixture

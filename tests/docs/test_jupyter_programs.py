@@ -130,9 +130,7 @@ def test_a_local_jupyterlab_runs_code_in_kernels_of_the_site(kernels: Machine, w
         (configuration / "jupyter_server_config.py").write_text(block(PAGE, "jupyter_server_config.py"))
     with lab(here(shell(PAGE, way), kernels), kernels) as url:
         sent = {"path": "x.ipynb", "name": "x.ipynb", "type": "notebook", "kernel": {"name": "python3"}}
-        answer = requests.post(
-            f"{url}api/sessions", json=sent, headers={"Authorization": "token local"}, timeout=60
-        )
+        answer = requests.post(f"{url}api/sessions", json=sent, headers={"Authorization": "token local"}, timeout=60)
         assert answer.status_code == 201, answer.text
         kernel = answer.json()["kernel"]["id"]
         assert int(execute(url, kernel, WHOSE)) == kernels.record.pid

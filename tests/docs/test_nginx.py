@@ -38,4 +38,3 @@ def test_the_command_prints_the_configuration_of_the_page_and_nginx_understands_
     main.write_text(f"pid {folder}/pid;\nevents {{}}\nhttp {{ include {folder}/notebooks.conf; }}\n")
     done = subprocess.run(command(folder, main, "-t"), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-

@@ -109,6 +109,4 @@ def test_there_are_more_threads_than_requests_of_two_users() -> None:
     for text in (block(PAGE, "uwsgi.ini"), block(PAGE, "shop_asgi.py")):
         assert "threads = 16" in text or "threads=16" in text
     assert needed < 16
-    assert {item.file for item in BLOCKS if item.page == PAGE} == {
-        "", "uwsgi.ini", "shop_asgi.py"
-    }
+    assert {item.file for item in BLOCKS if item.page == PAGE} == {"", "uwsgi.ini", "shop_asgi.py"}

@@ -23,7 +23,7 @@ _TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
 _SECONDS = 60
 
 #: A site around the code of a page: everybody is who the cookie says, and may do everything.
-AROUND = '''
+AROUND = """
 from pyramid.config import Configurator
 from pyramid.csrf import get_csrf_token
 from pyramid.response import Response
@@ -59,7 +59,7 @@ def main(global_config, **settings):
         config.add_route("home", "/")
         config.add_view(home, route_name="home")
         return config.make_wsgi_app()
-'''
+"""
 
 
 class Visitor:

@@ -180,9 +180,7 @@ _FUNCTIONS = (
     Handler(rf"{_RUN}/([\w-]{{1,64}})", "RunHandler", Needs.RUN, "restified/a.ipynb/-/runs/x"),
     Handler(rf"{_RUN}/([\w-]{{1,64}})/result", "ResultHandler", Needs.RUN, "restified/a.ipynb/-/runs/x/result"),
     Handler(rf"{_RUN}/([\w-]{{1,64}})/events", "EventsHandler", Needs.RUN, "restified/a.ipynb/-/runs/x/events"),
-    Handler(
-        r"restified/((?!-/)(?:(?!\.ipynb/-/).)+)", "CallHandler", Needs.RUN, "restified/reports/a.ipynb"
-    ),
+    Handler(r"restified/((?!-/)(?:(?!\.ipynb/-/).)+)", "CallHandler", Needs.RUN, "restified/reports/a.ipynb"),
 )
 _RPC = (Handler("rpc", "RpcHandler", Needs.CONSOLE, "rpc", Kind.WEBSOCKET),)
 _CHANNEL = (

@@ -343,4 +343,3 @@ def test_the_holder_of_a_token_can_revoke_that_one_only(crowd):
     first, second = crowd.token("guest", ["sync"]), crowd.token("guest", ["sync"])
     assert ask(crowd.site.port, "POST", f"{PREFIX}/-/tokens/revoke", first.fields).status == 200
     assert [info.id for info in crowd.site.tokens.list("guest") if info.id in (first.id, second.id)] == [second.id]
-

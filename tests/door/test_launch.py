@@ -105,7 +105,7 @@ def script(folder: Path, text: str) -> str:
     return str(path)
 
 
-BROKEN = f'exec {sys.executable} -c "import sys; sys.exit(\'no disk left\')"'
+BROKEN = f"exec {sys.executable} -c \"import sys; sys.exit('no disk left')\""
 
 
 @pytest.mark.parametrize(

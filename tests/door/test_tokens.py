@@ -172,9 +172,7 @@ def test_unknown_expired_and_revoked_tokens_get_the_same_401(site, alices, way):
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("place", MISPLACED)
 @pytest.mark.parametrize("comes_with", ["nothing", "a session", "a good token"])
-def test_a_token_in_the_wrong_place_is_refused_in_words_and_never_logged(
-    site, alices, caplog, way, place, comes_with
-):
+def test_a_token_in_the_wrong_place_is_refused_in_words_and_never_logged(site, alices, caplog, way, place, comes_with):
     caplog.set_level(logging.DEBUG)
     token = site.token("alice")
     wrong = MISPLACED[place]
@@ -245,8 +243,14 @@ def test_a_stranger_at_an_address_for_programs_is_told_to_send_a_token(site, ali
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("POST", "-/open"), ("POST", "-/stop"), ("GET", "-/device"), ("POST", "-/device"), ("GET", "-/tokens"),
-     ("POST", "-/tokens")],
+    [
+        ("POST", "-/open"),
+        ("POST", "-/stop"),
+        ("GET", "-/device"),
+        ("POST", "-/device"),
+        ("GET", "-/tokens"),
+        ("POST", "-/tokens"),
+    ],
 )
 def test_no_token_opens_the_pages_for_people(site, method, path):
     fields = {**site.token("alice").fields, "X-User": "alice", "Origin": site.url, **JSON}

@@ -72,7 +72,7 @@ def test_javascript_gets_what_json_can_say(value: Any) -> None:
 @pytest.mark.parametrize(
     ("language", "value", "expected"),
     [
-        ("r", "a\"b\\c\né", 'x <- "a\\"b\\\\c\\u000a\\u00e9"'),
+        ("r", 'a"b\\c\né', 'x <- "a\\"b\\\\c\\u000a\\u00e9"'),
         ("r", [1, None, True, 1.5, {"a": 10**12}], 'x <- list(1L, NULL, TRUE, 1.5, list("a" = 1000000000000))'),
         ("r", float("-inf"), "x <- -Inf"),
         ("julia", "$(run(`ls`))", 'x = "\\$(run(`ls`))"'),

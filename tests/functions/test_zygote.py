@@ -201,9 +201,16 @@ def test_what_another_call_has_started_goes_on(shared: Calls, folder: Path):
         import asyncio
 
         long = asyncio.ensure_future(
-            shared.run(order(f"FILE = '{folder}/pid'", GRANDCHILD, "import os.path", f"GO = '{folder}/go'",
-                             "while not os.path.exists(GO): time.sleep(0.005)",
-                             "os.path.exists(f'/proc/{open(FILE).read()}')"))
+            shared.run(
+                order(
+                    f"FILE = '{folder}/pid'",
+                    GRANDCHILD,
+                    "import os.path",
+                    f"GO = '{folder}/go'",
+                    "while not os.path.exists(GO): time.sleep(0.005)",
+                    "os.path.exists(f'/proc/{open(FILE).read()}')",
+                )
+            )
         )
         await come_true(lambda: (folder / "pid").exists() and (folder / "pid").read_text())
         for _ in range(3):

@@ -51,7 +51,10 @@ def running_site(record, **options):
         with log.open("w") as errors:
             process = subprocess.Popen(
                 [sys.executable, "-P", str(SITE), settings_text(record, **options)],
-                stdout=subprocess.PIPE, stderr=errors, env=environment, text=True,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env=environment,
+                text=True,
             )
         try:
             line = process.stdout.readline()

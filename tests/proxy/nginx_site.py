@@ -162,9 +162,7 @@ class World:
         """Ask as a page of a user; a path that does not begin with a slash is one of alice's server."""
         address = self.origin + (path if path.startswith("/") else BASE + path)
         sent = {**(self.headers(user) if user else {}), **(headers or {})}
-        return requests.request(
-            method, address, headers=sent, timeout=20, allow_redirects=False, **options
-        )
+        return requests.request(method, address, headers=sent, timeout=20, allow_redirects=False, **options)
 
     @contextmanager
     def websocket(self, path: str = "socket", *, user: str = "alice", headers: dict[str, str] | None = None, **options):
@@ -239,4 +237,3 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-

@@ -56,7 +56,12 @@ def main(text: str) -> None:
         config.add_exception_view(trouble, context=NotebookError)
         application = config.make_wsgi_app()
     server = waitress.create_server(
-        application, host="127.0.0.1", port=0, threads=8, asyncore_use_poll=True, connection_limit=2000,
+        application,
+        host="127.0.0.1",
+        port=0,
+        threads=8,
+        asyncore_use_poll=True,
+        connection_limit=2000,
         max_request_body_size=4 << 30,
     )
     sys.stdout.write(f"{server.effective_port}\n")

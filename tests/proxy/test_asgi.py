@@ -52,9 +52,7 @@ class Door:
         )  # fmt: skip
 
 
-def answered(
-    site: Site, path: str = f"{BASE}api", headers: Iterable[tuple[bytes, bytes]] = ()
-) -> list[dict[str, Any]]:
+def answered(site: Site, path: str = f"{BASE}api", headers: Iterable[tuple[bytes, bytes]] = ()) -> list[dict[str, Any]]:
     """Return the messages with which a site answers a request."""
     scope = {
         "type": "http", "method": "GET", "scheme": "http", "http_version": "1.1", "client": ("127.0.0.1", 5000),

@@ -17,8 +17,24 @@ from pyramid_notebook.record import SECRET_HEADER
 
 BASE = "/notebook/alice/"
 SECRET = "the-secret"
-KNOWN = [*HOP_BY_HOP, "Host", "Origin", "Cookie", "Authorization", "Forwarded", "X-Forwarded-Host", "X-Forwarded_For",
-         "X-Real-IP", "X-Scheme", SECRET_HEADER, "X-Pyramid-Notebook-User", "Expect", "Set-Cookie", "Accept", "Server"]
+KNOWN = [
+    *HOP_BY_HOP,
+    "Host",
+    "Origin",
+    "Cookie",
+    "Authorization",
+    "Forwarded",
+    "X-Forwarded-Host",
+    "X-Forwarded_For",
+    "X-Real-IP",
+    "X-Scheme",
+    SECRET_HEADER,
+    "X-Pyramid-Notebook-User",
+    "Expect",
+    "Set-Cookie",
+    "Accept",
+    "Server",
+]
 names = st.one_of(st.sampled_from(KNOWN), st.text(max_size=12)).flatmap(
     lambda name: st.sampled_from([name, name.lower(), name.upper()])
 )
@@ -78,7 +94,10 @@ def test_connection_takes_away_what_it_nominates_but_nothing_of_ours():
     nominated = f"close, X-Auth-User ,{SECRET_HEADER}, x-forwarded-for"
     headers = [("Connection", nominated), ("X-Auth-User", "root"), ("A", "b")]
     assert sent(headers) == [
-        ("A", "b"), ("X-Forwarded-For", "192.0.2.7"), ("X-Forwarded-Proto", "https"), (SECRET_HEADER, SECRET)
+        ("A", "b"),
+        ("X-Forwarded-For", "192.0.2.7"),
+        ("X-Forwarded-Proto", "https"),
+        (SECRET_HEADER, SECRET),
     ]
 
 
@@ -191,7 +210,9 @@ def test_anything_else_is_not_the_sites_own_origin(origin):
     assert not same_origin(origin, "https://example.com")
 
 
-@given(st.text(max_size=40), st.sampled_from(["https://example.com", "http://[::1]:8080", "", "null", "https://a:99999"]))
+@given(
+    st.text(max_size=40), st.sampled_from(["https://example.com", "http://[::1]:8080", "", "null", "https://a:99999"])
+)
 @example("https://a:99999", "https://a:99999")
 @example("null", "null")
 @example("", "")

@@ -143,7 +143,10 @@ def test_a_field_by_which_a_site_may_know_somebody_keeps_the_answer_from_others(
 def test_a_foreign_page_can_neither_change_something_nor_open_a_websocket(site: World):
     assert site.ask("POST", "echo", headers={"Origin": "http://evil.example"}).status_code == 403
     opened = len(site.upstream.opened)
-    with pytest.raises(websocket.WebSocketBadStatusException), site.websocket(headers={"Origin": "http://evil.example"}):
+    with (
+        pytest.raises(websocket.WebSocketBadStatusException),
+        site.websocket(headers={"Origin": "http://evil.example"}),
+    ):
         pass
     assert len(site.upstream.opened) == opened
 

@@ -56,9 +56,7 @@ def static(folder, extensions, monkeypatch):
 
 def only(find_folders, place):
     """Leave out the folders of the packages, which take seconds to compress."""
-    return lambda cache, extensions: [
-        item for item in find_folders(cache, extensions) if item.place == place.resolve()
-    ]
+    return lambda cache, extensions: [item for item in find_folders(cache, extensions) if item.place == place.resolve()]
 
 
 def get(static, path, method="GET", **headers):

@@ -10,9 +10,7 @@ from pyramid_notebook.proxy.target import raw_target
 def environ_of(raw, *, key="REQUEST_URI", script_name=""):
     path, _, query = raw.partition("?")
     decoded = unquote_to_bytes(path.encode("latin-1")).decode("latin-1")
-    return {
-        key: raw, "SCRIPT_NAME": script_name, "PATH_INFO": decoded.removeprefix(script_name), "QUERY_STRING": query
-    }
+    return {key: raw, "SCRIPT_NAME": script_name, "PATH_INFO": decoded.removeprefix(script_name), "QUERY_STRING": query}
 
 
 @pytest.mark.parametrize("key", ["REQUEST_URI", "RAW_URI"])

@@ -85,9 +85,7 @@ def test_a_connection_is_used_again_after_its_body_was_read(upstream):
 
 
 def test_an_answer_that_is_dropped_half_way_takes_its_connection_along(upstream):
-    answer = exchange(
-        upstream.record, "GET", BASE + "blocks/9999999", headers=[("Host", "x")], timeout=5
-    )
+    answer = exchange(upstream.record, "GET", BASE + "blocks/9999999", headers=[("Host", "x")], timeout=5)
     assert answer.read()
     connection = answer._connection
     answer.close()

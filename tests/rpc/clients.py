@@ -133,7 +133,6 @@ class Socket:
             else:
                 self.answers[one["id"]] = one
 
-
     def _frame(self) -> bytes:
         """Return the next frame of text; pings, which come for ever, do not make it wait for ever."""
         end = time.monotonic() + _PATIENCE

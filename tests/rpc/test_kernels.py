@@ -32,7 +32,11 @@ def test_the_names_in_an_object_have_types_and_nothing_of_it_is_run(session: Ope
     code = "print(thing.own."
     answer = post(session.server, "complete", session=session.id, code=code, cursor=len(code))
     assert {match["text"]: match["type"] for match in answer["matches"]} == {
-        "Inner": "class", "costly": "property", "method": "function", "number": "instance", "own": "instance",
+        "Inner": "class",
+        "costly": "property",
+        "method": "function",
+        "number": "instance",
+        "own": "instance",
     }
     assert {(match["start"], match["end"]) for match in answer["matches"]} == {(len(code), len(code))}
     assert session.run("ran")[2]["data"] == {"text/plain": "[]"}

@@ -97,9 +97,7 @@ class Daemon:
     def open_context(self, **values: Any) -> str:
         """Install a notebook context and return the path of its notebook."""
         context = NotebookContext.from_mapping(values).to_dict()
-        status, answer = ask(
-            self.record, "POST", f"{self.record.base_url}-/context", json=context, timeout=_PATIENCE
-        )
+        status, answer = ask(self.record, "POST", f"{self.record.base_url}-/context", json=context, timeout=_PATIENCE)
         assert status == 200, answer
         return str(answer["path"])
 

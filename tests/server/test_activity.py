@@ -186,9 +186,7 @@ class Clocks:
         monkeypatch.setattr(activity_module, "IOLoop", SimpleNamespace(current=lambda: loop))
         app: Any = SimpleNamespace(
             kernel_manager=SimpleNamespace(list_kernel_ids=list),
-            web_app=SimpleNamespace(
-                settings={"terminal_manager": SimpleNamespace(terminals={"1": self.terminal})}
-            ),
+            web_app=SimpleNamespace(settings={"terminal_manager": SimpleNamespace(terminals={"1": self.terminal})}),
         )
         self.activity = Activity(app, kill_timeout=kill_timeout, max_lifetime=max_lifetime, end=self.ends.append)
 

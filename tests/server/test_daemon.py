@@ -87,9 +87,7 @@ class TestADaemonThatRuns:
         assert int(told["memory"].removesuffix(" MB")) > 20
 
     def test_another_start_tells_which_one_runs(self, started: Daemon) -> None:
-        assert fails(started, "start", 4) == (
-            f"Already running: pid {started.record.pid} at {started.record.address}."
-        )
+        assert fails(started, "start", 4) == (f"Already running: pid {started.record.pid} at {started.record.address}.")
 
     def test_stop_ends_it_and_leaves_nothing(self, started: Daemon) -> None:
         record = started.record

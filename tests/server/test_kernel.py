@@ -57,9 +57,7 @@ def test_the_kernel_works_in_the_folder_of_its_notebook(server: Daemon, open_scr
         assert kernel.run("print(here, os.getcwd())").split() == [str(server.folder.work)] * 2
 
 
-def test_files_of_the_user_do_not_pass_for_modules_when_the_kernel_starts(
-    server: Daemon, open_script: Open
-) -> None:
+def test_files_of_the_user_do_not_pass_for_modules_when_the_kernel_starts(server: Daemon, open_script: Open) -> None:
     (server.folder.work / "zmq.py").write_text("raise SystemExit('shadowed')")
     try:
         with server.kernel(open_script("x = 'started'")) as kernel:

@@ -104,7 +104,9 @@ class Site:
         with (folder / "log").open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", SERVER, str(self.port), str(self.work), ui, str(LABEXTENSIONS)],
-                env=environment, stdout=log, stderr=log,
+                env=environment,
+                stdout=log,
+                stderr=log,
             )
         self.session = requests.Session()
         retry = Retry(total=300, backoff_factor=0.1, backoff_max=0.1)
@@ -140,11 +142,14 @@ class Site:
 
     def kernel_is_idle(self) -> bool:
         """Both in one look: before there is a kernel, the indicator says idle too."""
-        return self.browser.execute_script("""
+        return (
+            self.browser.execute_script("""
             const status = document.querySelector(".jp-Notebook-ExecutionIndicator")?.dataset.status;
             const name = document.querySelector(".jp-Toolbar-kernelName")?.textContent ?? "No Kernel";
             return status === "idle" && name !== "" && name !== "No Kernel";
-        """) is True
+        """)
+            is True
+        )
 
     def stops(self) -> list[str]:
         """The Accept headers of the requests to stop that the site got."""
@@ -159,9 +164,18 @@ class Site:
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
     options = webdriver.ChromeOptions()
-    for argument in ("headless=new", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-sync",
-                     "disable-background-networking", "disable-component-update", "window-size=1300,900",
-                     f"user-data-dir={tmp_path_factory.mktemp('browser')}"):
+    for argument in (
+        "headless=new",
+        "no-sandbox",
+        "disable-gpu",
+        "disable-quic",
+        "no-first-run",
+        "disable-sync",
+        "disable-background-networking",
+        "disable-component-update",
+        "window-size=1300,900",
+        f"user-data-dir={tmp_path_factory.mktemp('browser')}",
+    ):
         options.add_argument(f"--{argument}")
     options.set_capability("goog:loggingPrefs", {"performance": "ALL"})
     chromedriver = "/usr/bin/chromedriver"

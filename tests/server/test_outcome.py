@@ -145,9 +145,7 @@ def test_a_greeting_that_was_removed_is_not_missed(server: Daemon, switch: Path)
 
 
 @pytest.mark.parametrize("typed", ["typed = 1", ""], ids=["typed", "not typed"])
-def test_an_open_notebook_gets_the_cell_without_losing_what_was_typed(
-    server: Daemon, switch: Path, typed: str
-) -> None:
+def test_an_open_notebook_gets_the_cell_without_losing_what_was_typed(server: Daemon, switch: Path, typed: str) -> None:
     switch.rename(switch.with_name("fine"))
     path = open_failing(server, switch, title="Open")
     with server.document(path) as document:

@@ -27,9 +27,7 @@ def test_every_status_and_its_body_reach_the_client(served: Served, alice: UserS
 
 
 @pytest.mark.parametrize("status", [204, 304])
-def test_an_answer_without_a_body_leaves_the_connection_in_step(
-    served: Served, alice: UserServer, status: int
-) -> None:
+def test_an_answer_without_a_body_leaves_the_connection_in_step(served: Served, alice: UserServer, status: int) -> None:
     path = alice.answer(f'HTTP/1.1 {status} Nothing\nETag: "x"')
     with connected(served) as client:
         client.ask("GET", path)

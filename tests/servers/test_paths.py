@@ -90,9 +90,7 @@ def test_what_only_the_door_may_ask_or_wants_to_be_misread_never_reaches_the_use
 
 
 @pytest.mark.parametrize(("path", "resolved"), [("echo/../secret", "secret"), ("./echo/.", "echo/")])
-def test_dot_segments_never_reach_the_user_server(
-    served: Served, alice: UserServer, path: str, resolved: str
-) -> None:
+def test_dot_segments_never_reach_the_user_server(served: Served, alice: UserServer, path: str, resolved: str) -> None:
     before = alice.facts()["requests"]
     if limit(served.way, "a path with dot segments is refused"):
         assert target_seen(served, path) == served.base + resolved

@@ -40,7 +40,7 @@ def test_a_body_of_no_bytes_is_one_all_the_same(served: Served) -> None:
 
 
 def test_a_head_request_tells_the_length_and_has_no_body(served: Served, alice: UserServer) -> None:
-    path = alice.answer("HTTP/1.1 200 OK\nContent-Length: 12345\nETag: \"x\"")
+    path = alice.answer('HTTP/1.1 200 OK\nContent-Length: 12345\nETag: "x"')
     with connected(served) as client:
         client.ask("HEAD", path)
         answer = client.answer("HEAD")

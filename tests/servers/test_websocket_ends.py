@@ -23,9 +23,7 @@ _PROBED_AFTER = 60
 
 
 @pytest.mark.parametrize(("code", "reason"), [(1000, ""), (1001, "going away"), (3000, "é 日"), (4999, "x" * 120)])
-def test_how_a_client_closes_reaches_the_user_server(
-    served: Served, alice: UserServer, code: int, reason: str
-) -> None:
+def test_how_a_client_closes_reaches_the_user_server(served: Served, alice: UserServer, code: int, reason: str) -> None:
     path = f"socket/closes-{code}"
     with websocket(served, path) as client:
         client.close(code, reason)

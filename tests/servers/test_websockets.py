@@ -67,9 +67,7 @@ def test_what_comes_in_one_packet_with_the_answer_to_the_handshake_is_not_lost(s
 
 
 @pytest.mark.parametrize(("offered", "chosen"), [(["a", "b.v1"], "b.v1"), (["only"], "only"), (None, None)])
-def test_the_user_server_chooses_the_subprotocol(
-    served: Served, offered: list[str] | None, chosen: str | None
-) -> None:
+def test_the_user_server_chooses_the_subprotocol(served: Served, offered: list[str] | None, chosen: str | None) -> None:
     with websocket(served, "socket", subprotocols=offered) as client:
         assert client.subprotocol == chosen
 

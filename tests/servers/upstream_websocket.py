@@ -127,9 +127,7 @@ def _last(_protocol: ServerProtocol, offered: Any) -> Any:
     return offered[-1] if offered else None
 
 
-async def speak(
-    known: dict[str, Any], raw: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-) -> None:
+async def speak(known: dict[str, Any], raw: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Answer a handshake, and speak until the connection is closed.
 
     Args:

@@ -72,9 +72,7 @@ def process(zygote: Zygote, others: set[psutil.Process]) -> psutil.Process:
     return found
 
 
-def test_a_daemon_is_forked_and_listens(
-    zygote: Zygote, process: psutil.Process, users: list[UserFolder]
-) -> None:
+def test_a_daemon_is_forked_and_listens(zygote: Zygote, process: psutil.Process, users: list[UserFolder]) -> None:
     record = start(zygote, users[0])
     assert psutil.Process(record.pid).memory_full_info().uss < process.memory_full_info().rss / 2
 
@@ -86,9 +84,7 @@ def test_a_forked_daemon_is_found_by_its_script_and_pid_file(zygote: Zygote, use
     assert str(record.pid) in found.stdout.split()
 
 
-def test_a_forked_daemon_outlives_the_zygote(
-    zygote: Zygote, process: psutil.Process, users: list[UserFolder]
-) -> None:
+def test_a_forked_daemon_outlives_the_zygote(zygote: Zygote, process: psutil.Process, users: list[UserFolder]) -> None:
     record = start(zygote, users[0])
     parent = process
     zygote.close()

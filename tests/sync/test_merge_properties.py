@@ -105,7 +105,7 @@ def test_an_editor_that_changed_nothing_changes_nothing(rows: tuple[list[Cell], 
 
 @given(versions())
 def test_a_notebook_that_nobody_changed_becomes_what_the_file_is(
-    rows: tuple[list[Cell], list[Cell], list[Cell]]
+    rows: tuple[list[Cell], list[Cell], list[Cell]],
 ) -> None:
     base, mine, _ = rows
     merged = merge(base, mine, base)
@@ -126,7 +126,7 @@ def test_each_cell_of_both_sides_is_kept_or_told_to_go_once(rows: tuple[list[Cel
 
 @given(versions())
 def test_ids_of_a_merge_are_unique_and_those_of_the_notebook_stay(
-    rows: tuple[list[Cell], list[Cell], list[Cell]]
+    rows: tuple[list[Cell], list[Cell], list[Cell]],
 ) -> None:
     merged = with_new_ids(*rows)
     assert len({found.cell.id for found in merged.cells}) == len(merged.cells)
@@ -146,9 +146,7 @@ def test_the_same_merge_once_more_changes_nothing(rows: tuple[list[Cell], list[C
 
 
 @given(versions())
-def test_what_the_editor_is_told_to_change_is_all_that_differs(
-    rows: tuple[list[Cell], list[Cell], list[Cell]]
-) -> None:
+def test_what_the_editor_is_told_to_change_is_all_that_differs(rows: tuple[list[Cell], list[Cell], list[Cell]]) -> None:
     merged = merge(*rows)
     if not merged.changes_mine:
         assert contents(cells_of(merged)) == contents(rows[1])
@@ -182,8 +180,9 @@ def test_no_cell_is_found_twice(old: list[Cell], new: list[Cell]) -> None:
 def test_every_text_that_is_there_still_is_found(old: list[Cell], new: list[Cell]) -> None:
     found = align(old, new)
     left = [(cell.type, cell.source) for place, cell in enumerate(old) if place not in found]
-    assert not [cell for cell, place in zip(new, found, strict=True)
-                if place is None and (cell.type, cell.source) in left]
+    assert not [
+        cell for cell, place in zip(new, found, strict=True) if place is None and (cell.type, cell.source) in left
+    ]
 
 
 @given(SOURCES, SOURCES, SOURCES)

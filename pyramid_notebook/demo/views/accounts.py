@@ -33,9 +33,7 @@ def includeme(config: Configurator) -> None:
     config.add_view(log_in, route_name="login", request_method="POST", renderer=f"{templates}/login.jinja2")
     config.add_view(log_out, route_name="logout")
     config.add_request_method(return_address, property=True)
-    config.add_view(
-        show_account, route_name="account", permission="account", renderer=f"{templates}/account.jinja2"
-    )
+    config.add_view(show_account, route_name="account", permission="account", renderer=f"{templates}/account.jinja2")
 
 
 def show_login(request: Request) -> dict[str, Any]:
@@ -61,9 +59,7 @@ def log_out(request: Request) -> Response:
 
 def show_account(request: Request) -> dict[str, Any]:
     """Show who is signed in, what they may do, and whether a notebook runs for them."""
-    return {
-        "permissions": {purpose: bool(request.has_permission(name)) for name, purpose in PERMISSIONS.items()}
-    }
+    return {"permissions": {purpose: bool(request.has_permission(name)) for name, purpose in PERMISSIONS.items()}}
 
 
 def return_address(request: Request) -> str:

@@ -132,9 +132,7 @@ class Asker:
             if has_begun or not self.patience.waits(answer.pause, end):
                 raise error
 
-    def _send(
-        self, method: str, path: str, body: bytes | None, fields: Mapping[str, str], seconds: float
-    ) -> Answer:
+    def _send(self, method: str, path: str, body: bytes | None, fields: Mapping[str, str], seconds: float) -> Answer:
         headers = {
             "Accept": "application/json",
             "Authorization": f"Bearer {self.site.token}",

@@ -46,9 +46,7 @@ def add_commands(subparsers: Any) -> None:
         subparsers: what :meth:`argparse.ArgumentParser.add_subparsers` returns.
     """
     text = COMMANDS["call"]
-    parser = subparsers.add_parser(
-        "call", help=text, description=f"{text[0].upper()}{text[1:]}.", epilog=_EPILOG
-    )
+    parser = subparsers.add_parser("call", help=text, description=f"{text[0].upper()}{text[1:]}.", epilog=_EPILOG)
     add = parser.add_argument
     add("notebook", metavar="NOTEBOOK|URL", help="its path below your folder on the site, or its address, or a run's")
     add("parameters", nargs="*", metavar="NAME=VALUE", help="a parameter; the same name again makes a list")

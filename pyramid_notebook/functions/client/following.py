@@ -108,9 +108,7 @@ class Follower:
         end = self._asker.patience.clock() + PATIENCE_SECONDS
         while True:
             try:
-                return self._asker.ask(
-                    "GET", self._target.of_run(self._target.run, "result"), seconds=SILENCE_SECONDS
-                )
+                return self._asker.ask("GET", self._target.of_run(self._target.run, "result"), seconds=SILENCE_SECONDS)
             except SiteError as error:
                 if not is_passing(error) or self._asker.patience.clock() > end:
                     raise

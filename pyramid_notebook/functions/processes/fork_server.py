@@ -59,9 +59,7 @@ class ForkServer:
         control.setblocking(False)
         self._loop.add_reader(control, self._receive)
 
-    async def call(
-        self, order: Order, *, seconds: float, on_event: Callable[[Event], None], skip: int = 0
-    ) -> Result:
+    async def call(self, order: Order, *, seconds: float, on_event: Callable[[Event], None], skip: int = 0) -> Result:
         """Have an order run by a new process.
 
         Args:

@@ -168,6 +168,4 @@ def refuse_questions() -> None:
 
 def free_middle(descriptor: int, begin: int, end: int) -> None:
     """Free the memory of a part of a file in memory; its size stays (fallocate(2), FALLOC_FL_PUNCH_HOLE)."""
-    _libc.fallocate(
-        descriptor, _KEEP_SIZE_PUNCH_HOLE, ctypes.c_longlong(begin), ctypes.c_longlong(max(0, end - begin))
-    )
+    _libc.fallocate(descriptor, _KEEP_SIZE_PUNCH_HOLE, ctypes.c_longlong(begin), ctypes.c_longlong(max(0, end - begin)))

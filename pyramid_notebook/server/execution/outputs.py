@@ -61,9 +61,7 @@ class CellOutputs:
         tell: takes the events.
     """
 
-    def __init__(
-        self, notebook: LiveNotebook, cell_id: str, displays: Displays, tell: Callable[[Event], None]
-    ) -> None:
+    def __init__(self, notebook: LiveNotebook, cell_id: str, displays: Displays, tell: Callable[[Event], None]) -> None:
         self.notebook = notebook
         self.cell_id = cell_id
         self.count: int | None = None

@@ -107,9 +107,10 @@ def _meet(hunk: Hunk, other: Hunk) -> bool:
     if hunk.grows and other.grows:  # which lines would come first?
         return True
     # The same lines on both sides are one change: a merge that is made once more must not double them.
-    return bool(hunk.lines and other.lines) and max(
-        _found(hunk.lines, other.lines, 0), _found(other.lines, hunk.lines, 0)
-    ) >= 0
+    return (
+        bool(hunk.lines and other.lines)
+        and max(_found(hunk.lines, other.lines, 0), _found(other.lines, hunk.lines, 0)) >= 0
+    )
 
 
 def _resolved(

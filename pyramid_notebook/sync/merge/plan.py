@@ -77,9 +77,7 @@ def plan(live: Sequence[Cell], merged: Sequence[MergedCell]) -> list[Operation]:
     """
     known = [found.live for found in merged if found.live is not None]
     stays = {known[place] for place in longest_run(known)}
-    operations: list[Operation] = [
-        Delete(place, place) for place in range(len(live) - 1, -1, -1) if place not in stays
-    ]
+    operations: list[Operation] = [Delete(place, place) for place in range(len(live) - 1, -1, -1) if place not in stays]
     for index, found in enumerate(merged):
         if found.live is None or found.live not in stays:
             operations.append(Insert(index, found.cell, found.live, found.keeps_outputs))

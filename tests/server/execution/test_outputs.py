@@ -177,9 +177,7 @@ def test_endless_output_is_cut_with_one_line_that_says_so(jupyter: Server, monke
     assert len(texts) < 1_100_000
 
 
-def test_a_long_text_goes_on_in_a_second_one_from_a_line_on(
-    jupyter: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_long_text_goes_on_in_a_second_one_from_a_line_on(jupyter: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writing, "_BLOCK", 100_000)
     notebook = jupyter.notebook("for number in range(30_000):\n    print('line', number)")
     notebook.run()

@@ -27,7 +27,7 @@ def shell(server: Daemon) -> Editor:
 
 
 def test_a_script_of_another_language_is_paired_pushed_and_run_in_its_own_kernel(shell: Editor) -> None:
-    text = "#!/bin/bash\n\n# %%\nname=world\n\n# %%\necho \"hello $name\"\n\n# %% [markdown]\n# Title\n"
+    text = '#!/bin/bash\n\n# %%\nname=world\n\n# %%\necho "hello $name"\n\n# %% [markdown]\n# Title\n'
     assert shell.pair(text)["made"] == "notebook"
     content = shell.daemon.request("GET", f"api/contents/{shell.notebook}")["content"]
     assert content["metadata"]["kernelspec"]["name"] == "bash"
