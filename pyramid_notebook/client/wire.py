@@ -26,6 +26,7 @@ from ..sync.client.sites import Site
 from .messages import values_of
 from .posting import SCOPE
 from .sockets import SharedSocket
+from .text_frames import TextStream
 
 #: Seconds until a site that says nothing is asked whether it is still there, and then those that it has to answer.
 SILENCE_SECONDS = 20.0
@@ -39,8 +40,7 @@ class _Frames(WebSocket):  # type: ignore[misc]
 
     def __init__(self, connection: SharedSocket) -> None:
         super().__init__(connection)
-        self.stream.always_mask = True  # RFC 6455 section 5.3
-        self.stream.expect_masking = False
+        self.stream = TextStream(always_mask=True, expect_masking=False)  # RFC 6455 section 5.3
         self.messages: deque[bytes] = deque()
 
     def received_message(self, message: Any) -> None:
