@@ -74,6 +74,7 @@ class Desk:
             cwd=self.laptop.home,
             capture_output=True,
             text=True,
+            errors="surrogateescape",
             timeout=120,
             check=False,
         )

@@ -237,9 +237,13 @@ class Connection:
     def _take_message(self, message: Any) -> None:
         if isinstance(message, Answer):
             with self._lock:
-                waiting = self._waiting.pop(message.id, None) if isinstance(message.id, int) else None
-            if waiting:
-                waiting.set(message.result, message.error)
+                if message.id is None:  # the server could not read one of them, and does not know which
+                    calls, self._waiting = list(self._waiting.values()), {}
+                else:
+                    found = self._waiting.pop(message.id, None) if isinstance(message.id, int) else None
+                    calls = [found] if found else []
+            for call in calls:
+                call.set(message.result, message.error)
         elif event := event_of(message.method, message.params):
             self._listener.take(event)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ..errors import NotebookFailed
+from ..errors import NotebookFailed, SiteError
 
 #: What the server sends of a session; ``lost`` says that events were forgotten before they could be sent.
 KINDS = frozenset(
@@ -17,6 +17,7 @@ KINDS = frozenset(
 )
 #: What the client itself adds: the connection broke off, and is there again.
 CONNECTION = "connection"
+NOT_WHOLE = "It said more than the server keeps, and some of that is lost. Write so much into a file instead."
 _ENVELOPE = ("session", "seq", "execution", "who", "time")
 
 
@@ -59,12 +60,17 @@ class Outcome:
     Attributes:
         status: ``ok``, ``error`` or ``aborted``.
         count: number of the input; None where it has none.
-        events: all that was told.
+        events: all that was told; one of kind ``lost`` stands for those that the server could not keep.
     """
 
     status: str
     count: int | None
     events: tuple[Event, ...]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing was forgotten by the server before it could be sent."""
+        return not any(event.kind == "lost" for event in self.events)
 
     @property
     def stdout(self) -> str:
@@ -93,9 +99,12 @@ class Outcome:
 
         Raises:
             NotebookFailed: an exception was raised, or the execution was aborted.
+            SiteError: it said so much that the server could not keep all of it.
         """
         error = next((event for event in reversed(self.events) if event.kind == "error"), None)
         if error is None and self.status == "ok":
+            if not self.is_whole:
+                raise SiteError(NOT_WHOLE)
             return self
         if error is None:
             raise NotebookFailed(self.status, "", (self.count or 0) - 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ..errors import NotebookError
@@ -12,12 +13,15 @@ from .feeds import Events, Feed
 if TYPE_CHECKING:
     from .session import Session
 
+_END_SECONDS = 5.0  # between two events of code that was interrupted
 #: Answers an ``input()``: gets the prompt, and whether what is typed must not be shown.
 Reply = Callable[[str, bool], str]
 
 
 class Execution(Events):
     """One piece of code that a session runs: an iterator of its events, which ends after the one of kind ``end``.
+
+    Between them stands one of kind ``lost`` where the server could not keep so many.
 
     Args:
         session: which.
@@ -38,7 +42,7 @@ class Execution(Events):
             event = self._feed.get(seconds)
             if event is None:
                 self._is_over = True
-            elif event.execution == self.id:
+            elif event.execution == self.id or event.kind == "lost":
                 self._events.append(event)
                 if event.kind == "end":
                     self._is_over = True
@@ -50,18 +54,29 @@ class Execution(Events):
         """Return what came of it when it has ended.
 
         Args:
-            reply: answers each ``input()``.
+            reply: answers each ``input()``; what it raises is raised here, and the code is interrupted.
 
         Raises:
             NotebookError: the session has ended first.
         """
         for event in self:
             if event.kind == "input_request" and reply:
-                answer = reply(event.text("prompt"), bool(event.values.get("password")))
+                try:
+                    answer = reply(event.text("prompt"), bool(event.values.get("password")))
+                except BaseException:
+                    self._give_up()
+                    raise
                 self.session.reply(self.id, answer)
         if not self._events or self._events[-1].kind != "end":
             raise NotebookError("The session was closed before the execution ended.")
         return outcome_of(self._events)
+
+    def _give_up(self) -> None:
+        """Interrupt it, and see it end: what is sent to the kernel before that fails with it."""
+        with suppress(NotebookError, TimeoutError):
+            self.session.interrupt()
+            while self.get(_END_SECONDS) is not None:
+                pass
 
     def close(self) -> None:
         """Hear nothing more of it; it goes on."""

@@ -10,6 +10,7 @@ from ..errors import RpcRefused, SiteError
 from ..site_client import shown
 
 _VERSION = "2.0"
+_LONGEST = 8_000_000  # bytes that the server reads
 _NOT_UNDERSTOOD = "The server's answer cannot be understood: it is no message of JSON-RPC 2.0."
 
 
@@ -43,12 +44,20 @@ def request(id_: int | str, method: str, params: Mapping[str, Any]) -> str:
     """Return the text of a call; ASCII alone, so that every text can be sent.
 
     Raises:
-        SiteError: a parameter has no JSON.
+        SiteError: a parameter has no JSON, or all is too long: the server could not even tell which call it refuses.
     """
+    message = {"jsonrpc": _VERSION, "id": id_, "method": method, "params": params}
     try:
-        return json.dumps({"jsonrpc": _VERSION, "id": id_, "method": method, "params": params})
+        text = json.dumps(message, allow_nan=False)
+        if "\\ud" in text:
+            json.dumps(message, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise SiteError(f"A text of {method} is none: it has half of a surrogate pair.") from None
     except (TypeError, ValueError, RecursionError):
         raise SiteError(f"The parameters of {method} cannot be sent as JSON.") from None
+    if len(text) > _LONGEST:
+        raise SiteError(f"{method} would send {len(text)} bytes; {_LONGEST} are the most.")
+    return text
 
 
 def read(text: str | bytes) -> list[Answer | Notification]:

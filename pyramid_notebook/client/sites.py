@@ -9,6 +9,9 @@ from ..errors import SiteError
 from ..site_client import site_address
 from ..sync.client.sites import Site, choose, site_at
 
+#: Below a user's address, where the pages of notebooks are.
+_PAGES = ("notebooks/", "lab/tree/")
+
 
 def site_of(url: str, token: str) -> Site:
     """Return the site of a token that a program has by itself.
@@ -35,7 +38,16 @@ def find(url: str, environment: Mapping[str, str]) -> Site:
     if url:
         with suppress(SiteError):
             return site_at(f"{site_address(url)}/", environment)
-    return choose("", url, environment).site
+    return choose("", _site_in(url), environment).site
+
+
+def _site_in(url: str) -> str:
+    """Return the address of the site that an address of a notebook's page leads to; any other as it is."""
+    for place in _PAGES:
+        before, found, _ = url.partition(f"/{place}")
+        if found:
+            return before.rpartition("/")[0]
+    return url
 
 
 def notebook_of(site: Site, url: str) -> str:
@@ -43,7 +55,7 @@ def notebook_of(site: Site, url: str) -> str:
     from urllib.parse import unquote
 
     below = site_address(url).removeprefix(site.notebooks) if url else ""
-    for place in ("notebooks/", "lab/tree/"):
+    for place in _PAGES:
         if below.startswith(place):
             return unquote(below.removeprefix(place))
     return ""

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Any, TextIO
 
-from ..client.events import Event
+from ..client.events import NOT_WHOLE, Event
 from ..client.session import Session
 from ..sync.cells import CellType
 from ..sync.client.safe_text import SafeText, safe
@@ -34,7 +34,7 @@ def cells_of(text: str, language: str) -> list[str]:
 
 
 def run(session: Session, text: str, show: Show) -> int:
-    """Run cells until one fails, and return the exit code.
+    """Run cells until one fails, or says more than the server keeps; return the exit code.
 
     Args:
         session: in which.
@@ -47,15 +47,16 @@ def run(session: Session, text: str, show: Show) -> int:
     """
     for code in cells_of(text, str(session.language.get("name") or "")):
         execution = session.execute(code, allow_stdin=False)
-        status = ""
+        status, is_whole = "", True
         try:
             for event in execution:
                 show(event)
                 status = event.text("status") if event.kind == "end" else status
+                is_whole = is_whole and event.kind != "lost"
         except KeyboardInterrupt:
             session.interrupt()
             raise
-        if status != "ok":
+        if status != "ok" or not is_whole:
             return _FAILED
     return _DONE
 
@@ -98,6 +99,9 @@ class AsText:
             lines: Any = event.values.get("traceback") or [f"{event.text('ename')}: {event.text('evalue')}"]
             text = safe("\n".join(map(str, lines)), colours=self._look.colours and self._files["stderr"].isatty())
             self._write("stderr", text.rstrip("\n") + "\n")
+
+        elif event.kind == "lost":
+            self._write("stderr", f"pyramid-notebook: {NOT_WHOLE}\n")
 
     def _write(self, name: str, text: str) -> None:
         if text:

@@ -13,7 +13,7 @@ from typing import Any
 from ..client.notebooks import NotebookClient
 from ..client.session import Session
 from ..client.sites import find, notebook_of
-from ..errors import NotSignedIn
+from ..errors import NotebookError, NotSignedIn, RpcRefused
 from ..sync.client.safe_text import safe
 from ..sync.client.terminal import complain, say_json
 from .pictures import LINK, Room, protocol_of
@@ -46,6 +46,11 @@ class _Opening:
     def session(self) -> Session:
         """Return the session when it is open; raises as :meth:`NotebookClient.open`."""
         done = self._done.get()
+        given = self._options
+        if isinstance(done, RpcRefused) and done.reason == "no-such-notebook" and given.notebook and not given.new:
+            raise RpcRefused(
+                f"There is no notebook {safe(given.notebook)}. To make it, add --new.", code=done.code, word=done.reason
+            )
         if isinstance(done, BaseException):
             raise done
         return done
@@ -77,7 +82,10 @@ def _sign_in(options: argparse.Namespace, *, may_ask: bool) -> None:
 def _piped(options: argparse.Namespace, opening: _Opening) -> int:
     from .pipe import AsText, as_json, run
 
-    text = sys.stdin.read()
+    try:
+        text = sys.stdin.buffer.read().decode()
+    except UnicodeDecodeError as error:
+        raise NotebookError(f"What comes through the pipe is no UTF-8: see byte {error.start + 1}.") from None
     session = opening.session()
     where = _where(session)
     if options.json:

@@ -141,4 +141,4 @@ class RpcHandler(WebSocketHandler, JupyterHandler):
 
 def rpc_handlers(rpc: Rpc) -> list[tuple[str, type[JupyterHandler], dict[str, Any]]]:
     """Return the handlers with their paths below the server's base address, as patterns."""
-    return [("rpc", RpcHandler, {"rpc": rpc})]
+    return [("rpc/?", RpcHandler, {"rpc": rpc})]

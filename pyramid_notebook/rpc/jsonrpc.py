@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 from ..errors import BadCall, NotebookError, NotJson, RpcError
@@ -107,7 +108,7 @@ def _loaded(text: str | bytes) -> Any:
     try:
         if isinstance(text, bytes):
             text = text.decode("utf-8")
-        value = json.loads(text, parse_constant=_refuse)
+        value = json.loads(text, parse_constant=_refuse, parse_float=_finite)
         if "\\ud" in text or "\\uD" in text:
             json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
@@ -125,7 +126,7 @@ def _loaded(text: str | bytes) -> Any:
 
 def _check_depth(value: Any) -> None:
     level = [value]
-    for _ in range(DEEPEST + 1):
+    for _ in range(DEEPEST):
         level = [item for one in level for item in _inside(one)]
         if not level:
             return
@@ -139,6 +140,13 @@ def _inside(value: Any) -> list[Any]:
 
 def _refuse(name: str) -> None:
     raise ValueError(name)
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if not isfinite(value):  # what answers could not repeat
+        raise ValueError(digits)
+    return value
 
 
 def _item(value: Any) -> Request | Fault:

@@ -113,6 +113,7 @@ async def doctest(session: Session, asked_for: Mapping[str, Any]) -> Any:
 
 async def complete(session: Session, asked_for: Mapping[str, Any]) -> dict[str, Any]:
     """Return completions, with their types where the kernel tells them."""
+    _require_cursor(asked_for)
     found = await _attributes(session, asked_for)
     if found is not None:
         return found
@@ -157,6 +158,7 @@ async def _attributes(session: Session, asked_for: Mapping[str, Any]) -> dict[st
 
 async def inspect(session: Session, asked_for: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is known about a name."""
+    _require_cursor(asked_for)
     content = {
         "code": asked_for["code"],
         "cursor_pos": asked_for["cursor"],
@@ -164,6 +166,13 @@ async def inspect(session: Session, asked_for: Mapping[str, Any]) -> dict[str, A
     }
     reply = await asked(session, "inspect_request", content, asked_for.get("wait", PATIENCE))
     return {"found": bool(reply.get("found")), "data": reply.get("data") or {}}
+
+
+def _require_cursor(asked_for: Mapping[str, Any]) -> None:
+    length = len(asked_for["code"])
+    if asked_for["cursor"] > length:  # a kernel would not even answer
+        message = f"The code has {length} characters, so the cursor is not behind them."
+        raise BadArguments(message, errors=[{"path": "cursor", "message": message}])
 
 
 async def is_complete(session: Session, asked_for: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from .jsonrpc import notification
 MOST_BYTES = 16_000_000
 MOST_EVENTS = 20_000
 _JOINED = 64_000  # characters to which text that nobody has read yet may grow
+_LONGEST = 1_000_000  # characters that one event tells of a text
 _OVERHEAD = 300  # bytes that an event takes beside what it tells
 
 
@@ -168,7 +169,9 @@ class SessionLog:
             self._entries[-1].join(text)
             self._grown(len(text))
             return
-        self.add("stream", execution, who, len(text), name=name, text=text)
+        for start in range(0, len(text), _LONGEST):  # of one that is too long for the memory, the end is kept
+            piece = text[start : start + _LONGEST]
+            self.add("stream", execution, who, len(piece), name=name, text=piece)
 
     def since(
         self, after: int, *, most: int = MOST_EVENTS, most_bytes: int = MOST_BYTES, execution: str | None = None

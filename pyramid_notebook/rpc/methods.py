@@ -161,6 +161,7 @@ _OPEN: Mapping[str, Schema] = {
     "key": _text("chosen by the client; who opens again with it is the same frontend", minLength=1, maxLength=128),
 }
 _WAIT = _seconds("how long a kernel that is busy may be waited for", default=PATIENCE, maximum=LONGEST_POLL)
+_LOST: Schema = {"type": "object", "description": "numbers, `from` and `to`, of events that are not kept any more"}
 _RAN: Schema = {
     "type": "object",
     "properties": {
@@ -171,6 +172,7 @@ _RAN: Schema = {
         "reason": _text("`restarted` or `died`; only where the kernel did"),
         "expressions": {"type": "object", "description": "values of `user_expressions`; only at the end"},
         "events": _list(_EVENT),
+        "lost": _LOST,
     },
     "required": ["execution", "seq"],
 }
@@ -207,7 +209,7 @@ _ALL = (
             "properties": {
                 "events": _list(_EVENT),
                 "seq": _number("the next `after`"),
-                "lost": {"type": "object", "description": "numbers, `from` and `to`, of what is not kept any more"},
+                "lost": _LOST,
             },
             "required": ["events", "seq"],
         },

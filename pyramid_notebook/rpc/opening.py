@@ -15,7 +15,7 @@ from jupyter_server.serverapp import ServerApp
 from tornado.web import HTTPError
 
 from ..errors import BadArguments, KernelDead, NoSession, NoSuchThing, TooMany
-from ..server.documents import save_notebook
+from ..server.documents import make_notebook
 from ..server.execution import Execution
 from ..server.execution.kernels import KernelConnection
 from ..server.execution.sessions import state_of
@@ -223,7 +223,7 @@ class Sessions:
         }
         content = {"nbformat": 4, "nbformat_minor": 5, "metadata": {"kernelspec": kernel}, "cells": []}
         try:
-            await save_notebook(self._app, path, content)
+            await make_notebook(self._app, path, content)
         except HTTPError as error:
             raise NoSuchThing(f"The notebook {path[:200]!r} cannot be made: {error.log_message}.") from None
         await ensure_async(self._app.contents_manager.trust_notebook(path))

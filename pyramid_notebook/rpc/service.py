@@ -190,8 +190,7 @@ class Rpc:
                         await news.wait()
         finally:
             session.followers.discard(news.set)
-        lost = {"lost": {"from": read.lost[0], "to": read.lost[1]}} if read.lost else {}
-        return {"events": [entry.told for entry in read.entries], "seq": read.seq, **lost}
+        return {"events": [entry.told for entry in read.entries], "seq": read.seq, **_lost(read.lost)}
 
     async def _execute(self, asked: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
         session = self.sessions.of(asked["session"])
@@ -211,8 +210,10 @@ class Rpc:
         except TimeoutError:
             message = "The code still runs. session.events tells how it goes on."
             raise WaitedLongEnough(message, execution=running.id, seq=running.seq) from None
+        oldest = session.log.oldest
         events = [entry.told for entry in session.log.of(running.id)]
-        return {**running.result, "seq": running.seq, "events": events}
+        told = {**running.result, "seq": running.seq, "events": events}
+        return told | _lost((running.seq + 1, oldest - 1) if oldest > running.seq + 1 else None)
 
     async def _interrupt(self, asked: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
         session = self._alive(asked)
@@ -259,3 +260,7 @@ class Rpc:
             await work
         except KernelTrouble as error:
             raise KernelDead(str(error)) from error
+
+
+def _lost(numbers: tuple[int, int] | None) -> dict[str, Any]:
+    return {"lost": {"from": numbers[0], "to": numbers[1]}} if numbers else {}

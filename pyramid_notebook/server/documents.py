@@ -8,6 +8,7 @@ file where not.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import PurePosixPath
 from typing import Any
 
 from jupyter_core.utils import ensure_async
@@ -37,6 +38,16 @@ async def change_notebook(app: ServerApp, path: str, change: Change) -> None:
     content = change(dict(model["content"]))
     if content is not None:
         await save_notebook(app, path, content)
+
+
+async def make_notebook(app: ServerApp, path: str, content: dict[str, Any]) -> None:
+    """Write a new notebook's file, and make the folders in which it is."""
+    folder = PurePosixPath()
+    for part in PurePosixPath(path).parent.parts:
+        folder /= part
+        if not await ensure_async(app.contents_manager.dir_exists(str(folder))):
+            await ensure_async(app.contents_manager.save({"type": "directory"}, str(folder)))
+    await save_notebook(app, path, content)
 
 
 async def save_notebook(app: ServerApp, path: str, content: dict[str, Any]) -> None:

@@ -84,7 +84,9 @@ class OutcomeReporter:
                     timeout=_ATTEMPT_SECONDS,
                 )
             )
-            value = reply["content"]["user_expressions"]["outcome"]
+            value = (reply["content"].get("user_expressions") or {}).get("outcome")
+            if value is None:  # the kernel was interrupted, or ends
+                raise TimeoutError
             return json.loads(ast.literal_eval(value["data"]["text/plain"])) if value["status"] == "ok" else None
         finally:
             client.stop_channels()

@@ -11,7 +11,7 @@ from jupyter_core.utils import ensure_async
 from jupyter_server.serverapp import ServerApp
 
 from ..errors import BadRequest, NoMatch, NotebookExists
-from ..server.documents import save_notebook
+from ..server.documents import make_notebook
 from .cells import Cell, CellType
 from .exchange import Exchange, new_id
 from .headers import header_of
@@ -89,14 +89,9 @@ class Pairing:
         manager = self._app.contents_manager
         if await ensure_async(manager.dir_exists(notebook)):
             raise NotebookExists(f"{notebook!r} is a folder.")
-        folder = PurePosixPath()
-        for part in PurePosixPath(notebook).parent.parts:
-            folder /= part
-            if not await ensure_async(manager.dir_exists(str(folder))):
-                await ensure_async(manager.save({"type": "directory"}, str(folder)))
         cells = await asyncio.to_thread(_cells_of, script)
         metadata = await self._metadata(kernel, script)
-        await save_notebook(
+        await make_notebook(
             self._app, notebook, {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
         )
 

@@ -24,9 +24,16 @@ def add_commands(subparsers: Any) -> None:
     parser = subparsers.add_parser("tunnel", help=text, description=f"{text[0].upper()}{text[1:]}.", epilog=_EPILOG)
     add = parser.add_argument
     add("--site", default="", metavar="ADDRESS", help="a site that you are signed in to")
-    add("--port", type=int, default=0, metavar="NUMBER", help="port of this machine; any that is free by default")
+    add("--port", type=_port, default=0, metavar="NUMBER", help="port of this machine; any that is free by default")
     add("program", nargs=argparse.REMAINDER, metavar="PROGRAM ...", help="what is run, with its arguments")
     parser.set_defaults(run=_run)
+
+
+def _port(text: str) -> int:
+    port = int(text) if text.isascii() and text.isdigit() and len(text) < 6 else -1
+    if not 0 <= port < 1 << 16:
+        raise argparse.ArgumentTypeError(f"{text!r} is not the number of a port: 1 to 65535")
+    return port
 
 
 def _run(options: argparse.Namespace) -> int:

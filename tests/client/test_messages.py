@@ -20,9 +20,9 @@ JSON = st.recursive(
 
 
 def test_a_call_is_a_request_of_json_rpc_in_ascii():
-    text = request(7, "execute", {"code": "'ü\ud800'"})
+    text = request(7, "execute", {"code": "'ü€😀'"})
     assert text.isascii()
-    assert json.loads(text) == {"jsonrpc": "2.0", "id": 7, "method": "execute", "params": {"code": "'ü\ud800'"}}
+    assert json.loads(text) == {"jsonrpc": "2.0", "id": 7, "method": "execute", "params": {"code": "'ü€😀'"}}
 
 
 def test_a_parameter_without_json_is_refused_before_it_is_sent():

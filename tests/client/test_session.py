@@ -28,9 +28,10 @@ def test_events_come_in_order_as_they_happen(session):
     execution = session.execute("print('go')\nimport time\nwhile not globals().get('stop'): time.sleep(0.01)")
     kinds = []
     for event in execution:
-        kinds.append(event.kind)
-        if event.kind == "stream":
+        if event.kind == "stream" and event.kind not in kinds:
             session.interrupt()  # it still runs, and its output is here
+        if event.kind not in kinds[-1:]:  # a line may come in pieces
+            kinds.append(event.kind)
     assert [kind for kind in kinds if kind != "status"] == ["begin", "stream", "error", "end"]
 
 
@@ -76,6 +77,31 @@ def test_a_question_of_the_code_is_answered_by_whoever_ran_it(session):
     outcome = session.run("from getpass import getpass\ninput('colour? ') + getpass('really? ')", reply)
     assert asked == [("colour? ", False), ("really? ", True)]
     assert outcome.result == "'blueblue'"
+
+
+def test_who_cannot_answer_a_question_interrupts_what_asks(session):
+    with pytest.raises(ZeroDivisionError):
+        session.run("input('never? ')", lambda prompt, is_password: 1 / 0)
+    assert session.run("6 * 7").result == "42"
+
+
+def test_more_output_than_the_server_keeps_is_told_to_be_lost(session):
+    outcome = session.run("print('x' * 30_000_000, 'end')")
+    assert (outcome.status, outcome.is_whole) == ("ok", False)
+    assert outcome.stdout.endswith("x end\n")
+    with pytest.raises(SiteError, match="more than the server keeps"):
+        outcome.raise_for_error()
+    assert session.run("print('little')").is_whole
+
+
+def test_what_no_server_could_read_is_refused_at_once(session):
+    for code, reason in (("#" * 9_000_000, "8000000 are the most"), ("'\udc80'", "half of a surrogate pair")):
+        with pytest.raises(SiteError, match=reason):
+            session.run(code)
+
+
+def test_half_a_character_is_shown_as_an_unknown_one(session):
+    assert session.run("print('\\udc80 x')").stdout.encode().decode().endswith(" x\n")
 
 
 def test_another_frontend_sees_all_and_may_not_answer(session, at_home):

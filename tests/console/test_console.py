@@ -264,6 +264,22 @@ def test_a_pipe_gets_what_is_said_and_how_it_ended(at_home):
     assert done.stderr.endswith("\nZeroDivisionError: division by zero\n")
 
 
+def test_a_pipe_says_what_it_does_not_take(at_home):
+    done = at_home.pipe("1", at_home.url, "--notebook", "nowhere.ipynb")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "pyramid-notebook: There is no notebook nowhere.ipynb. To make it, add --new.\n"
+    done = at_home.pipe("print('caf\udce9')", at_home.url, *NOTEBOOK)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "pyramid-notebook: What comes through the pipe is no UTF-8: see byte 11.\n"
+
+
+def test_a_pipe_fails_where_some_output_is_lost(at_home):
+    done = at_home.pipe("print('x' * 30_000_000, 'end')", at_home.url, *NOTEBOOK)
+    assert done.returncode == 1
+    assert done.stdout.endswith("x end\n")
+    assert "some of that is lost" in done.stderr
+
+
 def test_a_pipe_gets_json_where_it_is_asked_for(at_home):
     done = at_home.pipe("print('ü')\n6 * 7\n", at_home.url, *NOTEBOOK, "--json")
     events = [json.loads(line) for line in done.stdout.splitlines()]

@@ -13,8 +13,14 @@ from .conftest import Opened
 
 
 def told(events: list[dict[str, Any]], *names: str) -> list[tuple[Any, ...]]:
-    """Return the names of events, with some of what they tell."""
-    return [(event["event"], *(event[name] for name in names if name in event)) for event in events]
+    """Return the names of events, with some of what they tell; a line may have come in pieces."""
+    joined: list[dict[str, Any]] = []
+    for event in events:
+        if event["event"] == "stream" and joined and joined[-1]["event"] == "stream":
+            joined[-1]["text"] += event["text"]
+        else:
+            joined.append(dict(event))
+    return [(event["event"], *(event[name] for name in names if name in event)) for event in joined]
 
 
 def text_of(events: list[dict[str, Any]], name: str = "stdout") -> str:

@@ -41,6 +41,7 @@ def codes(message: Any) -> list[int]:
         (b'{"a":' * 200 + b"1" + b"}" * 200, -32700),
         (b"[]", -32600),
         (b"1", -32600),
+        (b'{"jsonrpc": "2.0", "id": -1e999, "method": "session.list"}', -32700),
         (json.dumps([request("session.list")] * 10_000).encode(), -32600),
         (json.dumps(request("unknown")).encode(), -32601),
         (json.dumps(request("execute", session=1, code=[])).encode(), -32602),
@@ -53,6 +54,17 @@ def test_a_post_that_cannot_be_answered_gets_the_standards_error(server: Daemon,
     answer = send(server, body)
     assert (answer.status, codes(answer.message)) == (200, [code])
     assert post(server, "session.list") == before
+
+
+@pytest.mark.parametrize("method", ["complete", "inspect"])
+def test_a_cursor_behind_the_code_is_refused(session: Opened, method: str) -> None:
+    params = {"session": session.id, "code": "impo", "cursor": 10**30}
+    [code] = codes(send(session.server, json.dumps(request(method, **params)).encode()).message)
+    assert code == -32602
+
+
+def test_a_slash_too_many_changes_nothing(server: Daemon) -> None:
+    assert server.request("GET", "rpc/") == document()
 
 
 def test_a_parameter_of_fifty_megabytes_is_refused_by_its_size(server: Daemon) -> None:

@@ -148,6 +148,14 @@ def test_what_is_forgotten_is_told_to_who_missed_it(session: Opened) -> None:
     assert answer["seq"] == second["seq"]
 
 
+def test_an_answer_tells_that_it_is_not_whole(session: Opened) -> None:
+    answer = post(session.server, "execute", session=session.id, code="print('x' * 30_000_000, 'end')")
+    assert answer["lost"]["from"] == answer["seq"] + 1
+    assert answer["lost"]["to"] == answer["events"][0]["seq"] - 1
+    assert [event["text"][-4:] for event in answer["events"] if event["event"] == "stream"][-1] == "end\n"
+    assert "lost" not in post(session.server, "execute", session=session.id, code="1")
+
+
 def test_a_client_that_reads_nothing_holds_nobody_up(session: Opened) -> None:
     with connected(session.server) as idle:
         idle.call("session.open", kernel=session.about["kernel"])

@@ -57,6 +57,12 @@ def test_a_notebook_is_made_where_that_was_asked_for(server: Daemon) -> None:
     post(server, "shutdown", session=opened["session"])
 
 
+def test_folders_of_a_new_notebook_are_made(server: Daemon) -> None:
+    opened = post(server, "session.open", notebook="reports/2026/may.ipynb", new=True)
+    assert (server.folder.work / "reports/2026/may.ipynb").is_file()
+    post(server, "shutdown", session=opened["session"])
+
+
 @pytest.mark.parametrize(
     "path", ["../x.ipynb", "a/../../x.ipynb", "x.txt", "a\\b.ipynb", "/etc/x.ipynb\0.ipynb", ".ipynb/.."]
 )

@@ -178,3 +178,11 @@ except urllib.error.HTTPError as error:
     )  # fmt: skip
     assert done.stdout.startswith('502 {"error": "unreachable", "message": "127.0.0.1 cannot be reached: ')
     assert alice.secret not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("port", ["99999", "-1", "http"])
+def test_what_is_no_port_is_refused(alice: Machine, port: str) -> None:
+    with tunnel(alice, f"--port={port}") as process:
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 2
+        assert errors.endswith(f"argument --port: {port!r} is not the number of a port: 1 to 65535\n")

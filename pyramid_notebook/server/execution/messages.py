@@ -14,12 +14,17 @@ _TOLD = ("text/plain", "text/markdown")
 def unpacked(packed: bytes) -> Any:
     """Return the content of a message, but for what a shared document cannot hold.
 
-    Those are integers of more than 64 bits, which become floating numbers, and halves of characters.
+    Those are integers of more than 64 bits, which become floating numbers, and halves of characters, which kernels
+    send as they are (the ``surrogateescape`` of :pep:`383`), as in names of files that are no UTF-8.
 
     Args:
         packed: JSON (Jupyter messaging, "The wire protocol").
     """
-    content = json.loads(packed, parse_int=_integer)
+    try:
+        text = packed.decode()
+    except UnicodeDecodeError:
+        text = packed.decode("utf-8", "replace")
+    content = json.loads(text, parse_int=_integer)
     return _whole(content) if b"\\ud" in packed or b"\\uD" in packed else content
 
 

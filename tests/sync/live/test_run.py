@@ -35,7 +35,11 @@ def streamed(editor: Editor, **values: Any) -> list[tuple[str, dict[str, Any]]]:
     for block in text.split("\n\n"):
         lines = dict(line.split(": ", 1) for line in block.splitlines() if not line.startswith(": "))
         if lines:
-            events.append((lines["event"], json.loads(lines["data"])))
+            name, data = lines["event"], json.loads(lines["data"])
+            if name == "stream" and events and events[-1][0] == name:  # a kernel may send a line in pieces
+                events[-1][1]["text"] += data["text"]
+            else:
+                events.append((name, data))
     return events
 
 
