@@ -57,7 +57,9 @@ def _parser(command: str) -> argparse.ArgumentParser:
     Editors wait for theirs at every save: no other command is loaded then.
     """
     name = "pyramid-notebook"
-    parser = argparse.ArgumentParser(prog=name, description="Jupyter notebooks inside a Pyramid site.")
+    parser = argparse.ArgumentParser(
+        prog=name, description="Jupyter notebooks inside a Pyramid site.", formatter_class=editor_commands.Formatter
+    )
     # with a name of its own argparse need not format the usage, for which it would load shutil
     shared: dict[str, Any] = {"required": True, "metavar": "COMMAND", "prog": name}
     if command == "call":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -50,3 +51,16 @@ def test_the_site_loads_nothing_of_the_server(run_python: RunPython) -> None:
 @pytest.mark.parametrize("module", ["application", "extension", "config", "kernel"])
 def test_the_server_loads_nothing_of_the_site(run_python: RunPython, module: str) -> None:
     assert "pyramid" not in loaded_by(run_python, f"import pyramid_notebook.server.{module}")
+
+
+def test_the_client_of_editors_loads_what_one_sync_needs_and_nothing_else(
+    run_python: RunPython, tmp_path: Path
+) -> None:
+    (tmp_path / "x.py").write_text("# %%\n1\n")
+    statement = "from pyramid_notebook.cli import main\nassert main(['sync', 'x.py']) == 1"
+    site = {"PYRAMID_NOTEBOOK_URL": "http://127.0.0.1:1/notebook/alice/", "PYRAMID_NOTEBOOK_TOKEN": f"pnb_{'a' * 43}"}
+    done = run_python(f"{statement}\n{TELL}", cwd=tmp_path, HOME=str(tmp_path), **site)
+    assert "cannot be reached" in done.stderr
+    loaded = set(json.loads(done.stdout))
+    assert "http" in loaded
+    assert not loaded.intersection((*HEAVY, "requests", "dataclasses", "inspect", "shutil", "logging", "asyncio"))

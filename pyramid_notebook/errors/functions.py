@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .base import NotebookError
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(NamedTuple):  # dataclasses would take as long to load as all other errors
     """One thing that is wrong with the parameters of a call.
 
     Attributes:

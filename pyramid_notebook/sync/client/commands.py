@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from typing import Any
 
 #: What each command is for, in the order in which help lists them.
@@ -26,6 +27,23 @@ _ONLY_WITH_FILE = ("sync", "pull", "pair")
 _RUNS = ("run", "run-all", "run-above")
 
 
+class Formatter(argparse.HelpFormatter):
+    """Finds the terminal's width without :mod:`shutil`, which argparse would load to look at each argument."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=_columns() - 2)
+
+
+def _columns() -> int:
+    told = os.environ.get("COLUMNS", "")
+    if told.isascii() and told.isdigit() and int(told[:5]) > 0:
+        return int(told[:5])
+    try:
+        return os.get_terminal_size().columns or 80
+    except OSError:
+        return 80
+
+
 def add_commands(subparsers: Any, only: str = "") -> None:
     """Add the commands for editors to those of ``pyramid-notebook``.
 
@@ -35,7 +53,9 @@ def add_commands(subparsers: Any, only: str = "") -> None:
     """
     for name in (only,) if only else COMMANDS:
         text = COMMANDS[name]
-        parser = subparsers.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        parser = subparsers.add_parser(
+            name, help=text, description=f"{text[0].upper()}{text[1:]}.", formatter_class=Formatter
+        )
         if name == "watch":
             parser.add_argument("files", nargs="+", metavar="FILE|FOLDER", help="what to watch")
             parser.add_argument("--two-way", action="store_true", help="and write what the notebook has into the file")
