@@ -182,7 +182,7 @@ _FUNCTIONS = (
     Handler(rf"{_RUN}/([\w-]{{1,64}})/events", "EventsHandler", Needs.RUN, "restified/a.ipynb/-/runs/x/events"),
     Handler(r"restified/((?!-/)(?:(?!\.ipynb/-/).)+)", "CallHandler", Needs.RUN, "restified/reports/a.ipynb"),
 )
-_RPC = (Handler("rpc", "RpcHandler", Needs.CONSOLE, "rpc", Kind.WEBSOCKET),)
+_RPC = (Handler("rpc/?", "RpcHandler", Needs.CONSOLE, "rpc", Kind.WEBSOCKET),)
 _CHANNEL = (
     Handler(
         *(r"channel/static/([0-9a-f]{1,64})/([a-z]+\.js)", "ScriptHandler", Needs.SESSION),
