@@ -45,7 +45,7 @@ def crossing(loop: asyncio.AbstractEventLoop, make: Made) -> asyncio.Task[Any]:
         return here.create_task(make())
     begun, done = _begun(here, loop, make)
     task = here.create_task(_waiting(here, done))
-    # not by its own exception: what is cancelled before it begins has none
+    # a task that is cancelled before it begins runs no `except` of its own
     task.add_done_callback(lambda over: begun.cancel() if over.cancelled() else None)
     return task
 
@@ -131,13 +131,22 @@ def _begun(
 async def _waiting(here: asyncio.AbstractEventLoop, done: asyncio.Future[Outcome]) -> Any:
     """Wait; a main thread is woken every now and then, for only then does it notice an interrupt (ipykernel #881)."""
     with _ticking(here):
-        value, error = await done
-    if error is not None:
-        try:
-            raise error
-        finally:
-            del error  # its traceback holds this frame
-    return value
+        outcome = await done
+    return value_of(*outcome)
+
+
+def value_of(value: Any, error: BaseException | None) -> Any:
+    """Return what a coroutine has returned, or raise what it raised.
+
+    Raises:
+        ChannelClosed: it was cancelled, because its loop ends.
+    """
+    if error is None:
+        return value
+    try:
+        raise ChannelClosed if isinstance(error, asyncio.CancelledError) else error
+    finally:
+        del error  # its traceback holds this frame
 
 
 @contextmanager

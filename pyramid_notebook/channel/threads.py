@@ -10,8 +10,7 @@ from contextlib import contextmanager, suppress
 from queue import SimpleQueue
 from typing import Any
 
-from ..errors import ChannelClosed
-from .loops import Crossing, Made, Outcome
+from .loops import Crossing, Made, Outcome, value_of
 
 _Work = tuple[Callable[[], Any], "asyncio.Future[Any]"]
 
@@ -123,20 +122,11 @@ def waited(loop: asyncio.AbstractEventLoop, make: Made, seconds: float | None) -
             raise KeyboardInterrupt
         if not is_over:
             raise TimeoutError
-        return _value_of(*outcome)
+        return value_of(*outcome)
     finally:
         outcome = (None, None)  # an error's traceback holds this frame
         if previous is not None:
             signal.signal(signal.SIGINT, previous)
-
-
-def _value_of(value: Any, error: BaseException | None) -> Any:
-    if error is None:
-        return value
-    try:
-        raise ChannelClosed if isinstance(error, asyncio.CancelledError) else error
-    finally:
-        del error  # its traceback holds this frame
 
 
 @contextmanager

@@ -188,8 +188,7 @@ class Session:
         """Hear of the kernel no longer."""
         if self._connection is not None and self in self._connection.observers:
             self._connection.observers.remove(self)
-        if self._settling is not None:
-            self._settling.cancel()
+        self._settle_no_more()
         if self.sheet is not None:
             self.sheet.close()
         self.is_gone = True
@@ -197,8 +196,7 @@ class Session:
     def kernel_ended(self, status: str, message: str) -> None:
         """Note that the kernel's memory is gone (``restarted`` or ``died``)."""
         self._connection = None
-        if self._settling is not None:
-            self._settling.cancel()
+        self._settle_no_more()
         for running in [*self._runs.values(), *self._foreign.values()]:
             if running.begun or isinstance(running, OwnRunning):
                 self._end(running, "aborted", reason=_ABORTED.get(status, "died"))
@@ -225,6 +223,10 @@ class Session:
         await connection.ask("kernel_info_request", {})  # it comes to that when it has done what came before
         if connection is self._connection:
             self._runs_nothing()
+
+    def _settle_no_more(self) -> None:
+        if self._settling is not None:
+            self._settling.cancel()
 
     def _runs_nothing(self) -> None:
         """Note that all has ended whose begin was not told."""

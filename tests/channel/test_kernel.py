@@ -173,7 +173,7 @@ def test_an_interrupt_ends_what_a_page_runs_on_the_main_thread_between_cells(
     kernel.run(
         "import threading, time\nbegun = threading.Event()\n"
         "channel.expose(lambda: begun.wait(20), name='begun', thread='own')\n"
-        "@channel.expose\ndef sleeps():\n    begun.set()\n    time.sleep(60)"
+        "@channel.expose\ndef sleeps():\n    begun.set()\n    while True: time.sleep(0.01)"
     )
     ask(page, lambda fake: fake.call("sleeps", number=5))
     assert ask(page, lambda fake: called(fake, "begun")) is True

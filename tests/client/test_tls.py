@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -39,8 +40,6 @@ print(json.dumps(message["content"]["language_info"]["name"]))
 @pytest.fixture(scope="module")
 def at_home() -> Iterator[tuple[Desk, str, Path]]:
     """A machine, and the origin and the certificate of a site behind TLS."""
-    from tempfile import TemporaryDirectory
-
     with TemporaryDirectory(prefix="pnb-test-") as folder, demo_site(server=TRUSTED) as site:
         certificate = make_certificate(Path(folder, "site.pem"))
         with nginx(site.port, tls=True, certificate=certificate) as origin:

@@ -20,11 +20,7 @@ def unpacked(packed: bytes) -> Any:
     Args:
         packed: JSON (Jupyter messaging, "The wire protocol").
     """
-    try:
-        text = packed.decode()
-    except UnicodeDecodeError:
-        text = packed.decode("utf-8", "replace")
-    content = json.loads(text, parse_int=_integer)
+    content = json.loads(packed.decode("utf-8", "replace"), parse_int=_integer)
     return _whole(content) if b"\\ud" in packed or b"\\uD" in packed else content
 
 
