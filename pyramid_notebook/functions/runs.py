@@ -16,6 +16,8 @@ from ..errors import NoRun, NotebookError
 from .protocol import Event, Result
 
 _MOST_RUNS = 200
+#: How many are left where there were too many, and nobody will ask for the others: to sort them takes its time.
+_FEWER_RUNS = 150
 _MOST_EVENTS = 2000
 _MOST_TEXT, _MOST_NOTES = 64_000, 20
 _MOST_BYTES = 100_000_000
@@ -186,9 +188,11 @@ class Runs:
         size = sum(len(known.result.body) for known in self._runs.values() if known.result)
         if len(self._runs) <= _MOST_RUNS and size <= _MOST_BYTES:
             return
+        is_full = len(self._runs) > _MOST_RUNS
         over = [known for known in self._runs.values() if known.is_over]
         for known in sorted(over, key=lambda known: (not self._is_old(known), not known.is_waited_for)):
-            if len(self._runs) <= _MOST_RUNS and size <= _MOST_BYTES:
+            most = _FEWER_RUNS if is_full and (known.is_waited_for or self._is_old(known)) else _MOST_RUNS
+            if len(self._runs) <= most and size <= _MOST_BYTES:
                 return
             size -= len(known.result.body) if known.result else 0
             del self._runs[known.id]

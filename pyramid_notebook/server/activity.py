@@ -9,11 +9,13 @@ when such a moment has changed, it is believed as far as it lies between our las
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from jupyter_server.prometheus.log_functions import prometheus_log_method
 from jupyter_server.serverapp import ServerApp
 from tornado.ioloop import IOLoop
 
@@ -121,8 +123,12 @@ class Activity:
 
     def _logging(self, log: Callable[[Any], None]) -> Callable[[Any], None]:
         def log_and_note(handler: Any) -> None:
-            if handler.request.method not in _READING and handler.get_status() < 400:
+            status = handler.get_status()
+            if handler.request.method not in _READING and status < 400:
                 self.touch()
-            log(handler)
+            if status < 300 and self.app.log_level > logging.DEBUG:  # Jupyter would make a line that nobody reads
+                prometheus_log_method(handler)
+            else:
+                log(handler)
 
         return log_and_note

@@ -234,9 +234,8 @@ def conversing(*blocks: bytes, most_bytes: int = 100) -> Any:
     import socket
 
     async def converse() -> Any:
-        ours, theirs = socket.socketpair()
-        ours.setblocking(False)
-        conversation = Conversation(ours, b"", most_bytes=most_bytes, on_event=lambda event: None)
+        conversation = Conversation(b"", most_bytes=most_bytes, on_event=lambda event: None)
+        theirs = socket.socket(fileno=os.dup(conversation.others[0]))
         conversation.listen()
         try:
             with theirs:

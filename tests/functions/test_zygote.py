@@ -71,7 +71,7 @@ def test_a_process_has_no_descriptors_but_its_own(shared: Calls):
     kinds = sorted(target.partition(":")[0] for target in found.values() if not target.startswith("/proc/"))
     files = [kind for kind in kinds if kind.startswith("/memfd")]
     assert found["0"] == "/dev/null"
-    assert [kind for kind in kinds if kind not in files] == ["/dev/null", "socket"]
+    assert [kind for kind in kinds if kind not in files] == ["/dev/null", "pipe", "socket"]
     assert {found["1"], found["2"]} == {f"/memfd:{name} (deleted)" for name in ("stdout", "stderr")}
     assert len(files) <= 4
 

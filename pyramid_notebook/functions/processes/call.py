@@ -73,7 +73,7 @@ class Base:
         birth.door.close()
         if task is None:
             os._exit(DONE)
-        line = Line(task.line)
+        line = Line(task.line, task.bell)
         try:
             order = Order.from_bytes(_read_order(task.line))
             line.outputs_left = order.most_bytes
@@ -121,7 +121,7 @@ class Base:
 
     def _snapshot(self, order: Order, task: Task, line: Line, capture: Capture, *, own: set[int]) -> None:
         assert task.control is not None  # noqa: S101 - for the type checker
-        own |= {task.line.fileno(), task.control.fileno()}
+        own |= {task.line.fileno(), task.bell, task.control.fileno()}
         run(order, self.shell, line.emit, end=int(task.message["skip"]), settle=capture.settle)
         reason = hazard(own=_with_loop(own), strict=True)
         if reason:

@@ -10,7 +10,6 @@ import codecs
 import io
 import json
 import os
-import signal
 import socket
 import sys
 import threading
@@ -21,16 +20,18 @@ from typing import Any
 
 from ...errors import ResultTooLarge
 from ..protocol import Event, Kind, frame
+from . import sandbox
 
 #: Characters of a call that are told.
 MOST_TEXT = 1_000_000
+_DECODER = codecs.getincrementaldecoder("utf-8")
 _MOST_WAITING = 8192
 _PAUSE_SECONDS = 0.05
 LEFT_OUT = "\n[The rest is left out: a call may write 1 MB.]\n"
 #: Exit code of a process that has told all that it had to.
 DONE = 77
 
-_all_signals = signal.valid_signals()
+_ENCODE = json.JSONEncoder(default=repr).encode
 
 
 class Line:
@@ -38,14 +39,17 @@ class Line:
 
     Args:
         line: the socket.
+        bell: descriptor that says when there is something to read, see :mod:`..protocol`.
 
     Attributes:
         outputs_left: bytes of outputs that may still be told.
     """
 
-    def __init__(self, line: socket.socket) -> None:
+    def __init__(self, line: socket.socket, bell: int) -> None:
         self.outputs_left = 0
         self._socket = line
+        self._bell = bell
+        self._has_rung = False
         self._owner = os.getpid()
         self._lock = threading.Lock()
 
@@ -54,19 +58,28 @@ class Line:
         """Whether this is the process of the call, and no fork that the notebook made."""
         return os.getpid() == self._owner
 
-    def send(self, kind: Kind, payload: bytes) -> None:
-        """Send a frame; where nobody listens any more, the process ends."""
+    def send(self, kind: Kind, payload: bytes, *, can_wait: bool = False) -> None:
+        """Send a frame; where nobody listens any more, the process ends.
+
+        Args:
+            kind: of the frame.
+            payload: what it holds.
+            can_wait: whether it need not be read now.
+        """
         if not self.is_ours:
             return
         # a handler of the notebook's that raises an exception must not leave half a frame
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, _all_signals)
+        before = sandbox.block_signals()
         try:
             with self._lock:
                 self._socket.sendall(frame(kind, payload))
+                if not (can_wait or self._has_rung):
+                    self._has_rung = True
+                    os.write(self._bell, b"!")
         except OSError:
             os._exit(DONE)
         finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            sandbox.unblock_signals(before)
 
     def emit(self, event: Event) -> None:
         """Tell what happens.
@@ -74,12 +87,12 @@ class Line:
         Raises:
             ResultTooLarge: it is an output, and there were too many.
         """
-        text = json.dumps(event, default=repr).encode()
+        text = _ENCODE(event).encode()
         if event["event"] == "output":
             self.outputs_left -= len(text)
             if self.outputs_left < 0:
                 raise ResultTooLarge("What the cells of this notebook show is longer than an answer may be.")
-        self.send(Kind.EVENT, text)
+        self.send(Kind.EVENT, text, can_wait=event["event"] == "cell")
 
 
 class Stream(io.TextIOBase):
@@ -152,7 +165,7 @@ class _Bytes(io.RawIOBase):
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._decoder = _DECODER("replace")
 
     def write(self, data: Any) -> int:
         """Take bytes."""
@@ -192,7 +205,7 @@ class Capture:
         self._left = MOST_TEXT
         self._files = files
         self._places = dict.fromkeys(files, 0)
-        self._decoders = {name: codecs.getincrementaldecoder("utf-8")("replace") for name in files}
+        self._decoders = {name: _DECODER("replace") for name in files}
         for stream in streams.values():
             stream.connect(self._tell)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import socket
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -14,6 +15,7 @@ from ..protocol import HEAD, Event, Kind, Result
 from .failures import failure
 
 _BLOCK = 256 * 1024
+_QUIET_SECONDS = 0.05
 #: Bytes of a frame beyond those that the body of a result may have.
 _MOST_BEYOND = 4 << 20
 
@@ -26,25 +28,27 @@ class Conversation:
     """Sends an order, and takes events until something is final.
 
     Args:
-        line: the socket, not blocking.
         order: a frame.
         most_bytes: bytes that the body of a result may have.
         on_event: is told what happens.
 
     Attributes:
+        others: the descriptors of the other end: its socket and its bell, see :mod:`..protocol`.
         outcome: a result, or an exception; None when the other end was closed before there was one.
         has_begun: whether anything came.
     """
 
-    def __init__(
-        self, line: socket.socket, order: bytes, *, most_bytes: int, on_event: Callable[[Event], None]
-    ) -> None:
+    def __init__(self, order: bytes, *, most_bytes: int, on_event: Callable[[Event], None]) -> None:
         self._loop = asyncio.get_running_loop()
         self.outcome: asyncio.Future[Result | None] = self._loop.create_future()
         self.has_begun = False
-        self._line = line
+        self._line, other = socket.socketpair()
+        self._line.setblocking(False)
+        self._bell, other_bell = os.pipe2(os.O_CLOEXEC)
+        self.others = [other.detach(), other_bell]
         # a selector that does not know a socket makes a text of it, which takes two system calls
-        self._descriptor = line.fileno()
+        self._descriptor = self._line.fileno()
+        self._waiting: asyncio.TimerHandle | None = None
         self._rest = memoryview(order)
         self._most_bytes = most_bytes + _MOST_BEYOND
         self._on_event = on_event
@@ -52,8 +56,10 @@ class Conversation:
         self._send()
 
     def listen(self) -> None:
-        """Begin to take what comes, and to send what the socket had no room for."""
-        self._loop.add_reader(self._descriptor, self._receive)
+        """Begin to take what comes, and to send what the socket had no room for; another process has the other end."""
+        self._close_others()
+        self._loop.add_reader(self._bell, self._hear)
+        self._waiting = self._loop.call_later(_QUIET_SECONDS, self._hear)
         if self._rest:
             self._loop.add_writer(self._descriptor, self._send)
 
@@ -61,9 +67,12 @@ class Conversation:
         """Hear nothing more; whoever is at the other end is killed."""
         if self._line.fileno() < 0:
             return
+        self._stop_waiting()
         self._loop.remove_reader(self._descriptor)
         self._loop.remove_writer(self._descriptor)
         self._line.close()
+        os.close(self._bell)
+        self._close_others()
         if self.outcome.done() and not self.outcome.cancelled():
             self.outcome.exception()  # it may be that nobody asks any more
         else:
@@ -77,6 +86,24 @@ class Conversation:
         """End with an error, unless there is an outcome already."""
         if not self.outcome.done():
             self.outcome.set_exception(error)
+
+    def _hear(self) -> None:
+        """Take what has come, and from now on whatever comes."""
+        self._stop_waiting()
+        self._receive()
+        if not self.outcome.done():
+            self._loop.add_reader(self._descriptor, self._receive)
+
+    def _close_others(self) -> None:
+        for descriptor in self.others:
+            os.close(descriptor)
+        self.others.clear()
+
+    def _stop_waiting(self) -> None:
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
+            self._loop.remove_reader(self._bell)
 
     def _send(self) -> None:
         while self._rest:

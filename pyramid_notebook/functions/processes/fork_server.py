@@ -72,14 +72,12 @@ class ForkServer:
             CallError: it did not return anything.
             Gone: the call has not begun, because its process or the one that forks has ended.
         """
-        ours, theirs = socket.socketpair()
-        with theirs:
-            conversation = self._conversation(ours, order, on_event)
-            try:
-                number = await self._ask({"seconds": seconds, "skip": skip}, theirs)
-            except BaseException:
-                conversation.close()
-                raise
+        conversation = self._conversation(order, on_event)
+        try:
+            number = await self._ask({"seconds": seconds, "skip": skip}, *conversation.others)
+        except BaseException:
+            conversation.close()
+            raise
         late = CallTimeout(f"The call took longer than {seconds:g} seconds, and was ended.")
         timer = self._loop.call_later(seconds, conversation.fail, late)
         return await self._outcome(conversation, number, seconds, timer)
@@ -97,13 +95,12 @@ class ForkServer:
             Refused: it must not be forked.
             Gone: the process that forks has ended.
         """
-        ours, theirs = socket.socketpair()
+        conversation = self._conversation(order, on_event)
         control, their_control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         kept = False
         try:
-            with theirs, their_control:
-                conversation = self._conversation(ours, order, on_event)
-                number = await self._ask({"skip": count}, theirs, their_control)
+            with their_control:
+                number = await self._ask({"skip": count}, *conversation.others, their_control.fileno())
             late = CallTimeout(f"The cells before the tag snapshot took longer than {seconds:g} seconds.")
             timer = self._loop.call_later(seconds, conversation.fail, late)
             result = await self._outcome(conversation, number, seconds, timer, keep=True)
@@ -131,18 +128,17 @@ class ForkServer:
         with suppress(OSError):
             self._control.send(json.dumps(message).encode())
 
-    def _conversation(self, line: socket.socket, order: Order, on_event: Callable[[Event], None]) -> Conversation:
-        line.setblocking(False)
+    def _conversation(self, order: Order, on_event: Callable[[Event], None]) -> Conversation:
         payload = frame(Kind.ORDER, order.to_bytes())
-        return Conversation(line, payload, most_bytes=order.most_bytes, on_event=on_event)
+        return Conversation(payload, most_bytes=order.most_bytes, on_event=on_event)
 
-    async def _ask(self, message: Mapping[str, Any], *sockets: socket.socket) -> int:
+    async def _ask(self, message: Mapping[str, Any], *descriptors: int) -> int:
         number = next(self._numbers)
         text = json.dumps({"id": number, **message}).encode()
         end = self._loop.time() + _BEGIN_SECONDS
         self._active += 1
         try:
-            while not self._is_sent(text, [found.fileno() for found in sockets]):
+            while not self._is_sent(text, descriptors):
                 if self._loop.time() > end:
                     self._on_hang()
                 # several wait for the same descriptor, which can have one callback only

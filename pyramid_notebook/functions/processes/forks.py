@@ -4,8 +4,8 @@ One process is always forked ahead, and has copied what a call will write to bef
 than the call of a small notebook itself. It does not where calls keep all processors busy: then what is done ahead
 only takes their time. Each serves one call only.
 
-One thread, one loop (epoll(7)). A message on the control socket is a JSON object, with the call's stream socket as a
-descriptor beside it, and for a snapshot its control socket as a second one. A call ends when its process ends, when
+One thread, one loop (epoll(7)). A message on the control socket is a JSON object, with the call's stream socket and its
+bell (see :mod:`..protocol`) as descriptors beside it, and for a snapshot its control socket as a third one. A call ends when its process ends, when
 its deadline comes, or when the other end of its stream socket is closed. Everything that its process started ends
 with it: such processes become our children, and whoever is our child and no call is killed.
 
@@ -62,11 +62,13 @@ class Task:
     Attributes:
         message: that asked for it.
         line: the stream socket of the call.
+        bell: the end of a pipe.
         control: the control socket of a snapshot.
     """
 
     message: Mapping[str, Any]
     line: socket.socket
+    bell: int
     control: socket.socket | None
 
 
@@ -77,16 +79,18 @@ def received(door: socket.socket) -> Task | None:
         door: a ``SOCK_SEQPACKET`` socket.
     """
     try:
-        text, descriptors, _flags, _address = socket.recv_fds(door, _MESSAGE_BYTES, 2, socket.MSG_CMSG_CLOEXEC)
+        text, descriptors, _flags, _address = socket.recv_fds(door, _MESSAGE_BYTES, 3, socket.MSG_CMSG_CLOEXEC)
     except OSError:
         return None
     if not text:
         return None
-    line, *more = (
-        socket.socket(socket.AF_UNIX, kind, 0, descriptor)
-        for kind, descriptor in zip((socket.SOCK_STREAM, socket.SOCK_SEQPACKET), descriptors, strict=False)
+    stream, bell, *more = descriptors
+    return Task(
+        message=json.loads(text),
+        line=socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, stream),
+        bell=bell,
+        control=socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, more[0]) if more else None,
     )
-    return Task(message=json.loads(text), line=line, control=more[0] if more else None)
 
 
 @dataclass(slots=True, eq=False)
@@ -179,7 +183,8 @@ class Forks:
             fork = fork or self._fork()
         except OSError as error:
             self._tell({"id": task.message["id"], "error": str(error)})
-            _close(task)
+            task.line.close()
+            _close_rest(task)
             return
         self._give(fork, task, now + float(task.message.get("seconds", float("inf"))))
         self._make_spare()
@@ -191,12 +196,11 @@ class Forks:
 
     def _give(self, fork: _Fork, task: Task, deadline: float) -> None:
         fork.task, fork.deadline = task, deadline
-        descriptors = [task.line.fileno(), *([task.control.fileno()] if task.control is not None else [])]
+        descriptors = [task.line.fileno(), task.bell, *([task.control.fileno()] if task.control is not None else [])]
         with suppress(OSError):  # it was killed; we shall hear of that
             socket.send_fds(fork.door, [json.dumps(task.message).encode()], descriptors)
         fork.door.close()
-        if task.control is not None:
-            task.control.close()
+        _close_rest(task)
         self._watch(task.line.fileno(), 0, lambda: self._hung_up(fork))  # its end is told without being asked for
 
     def _fork(self) -> _Fork:
@@ -235,7 +239,7 @@ class Forks:
         else:
             self._tell_end(fork, fork.task, os.waitstatus_to_exitcode(status))
             self._forget(fork.task.line.fileno())
-            _close(fork.task)
+            fork.task.line.close()
         for descriptor in fork.files.values():
             os.close(descriptor)
         self._sweep()
@@ -269,8 +273,8 @@ class Forks:
             self._control.send(json.dumps(message).encode(), socket.MSG_DONTWAIT)
 
 
-def _close(task: Task) -> None:
-    task.line.close()
+def _close_rest(task: Task) -> None:
+    os.close(task.bell)
     if task.control is not None:
         task.control.close()
 

@@ -27,11 +27,17 @@ _RELIEF = 64 << 20
 _UMASK = 0o077
 #: A call is what the kernel kills first when the machine has no memory left; proc(5).
 _OOM_SCORE = b"600"
+#: As many as there may be in any process; Linux has no higher limit by default, see proc(5), ``nr_open``.
+_MOST_DESCRIPTORS = 1 << 30
 _FILES = (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom)
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _PRCTL = _libc.prctl  # declared here, where it costs no process of a call anything
 _PRCTL.argtypes = (ctypes.c_int, *4 * (ctypes.c_ulong,))
+_SIGNAL_SET = ctypes.c_ubyte * 128  # sigset_t
+_ALL_SIGNALS = _SIGNAL_SET(*[0xFF] * 128)
+_SIGMASK = _libc.pthread_sigmask
+_SIGMASK.argtypes = (ctypes.c_int, ctypes.POINTER(_SIGNAL_SET), ctypes.POINTER(_SIGNAL_SET))
 
 
 def _prctl(option: int, value: int) -> None:
@@ -67,18 +73,20 @@ def redirect(outputs: Iterable[int]) -> None:
     """Lead the descriptors 1 and 2 to files, for all that does not use ``sys.stdout``."""
     for number, descriptor in enumerate(outputs, 1):
         os.dup2(descriptor, number)
+
+
+def tell_crashes() -> None:
+    """Have this process and its forks write to descriptor 2, whatever that is then, where they crash."""
     faulthandler.enable(file=2)
 
 
 def close_descriptors(keep: Iterable[int]) -> None:
     """Close every descriptor but the first three and those to keep."""
-    kept = {0, 1, 2, *keep}
-    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - each call does it
-        if int(name) not in kept:
-            try:
-                os.close(int(name))
-            except OSError:  # that of this list is gone
-                continue
+    first = 3
+    for descriptor in sorted(keep):
+        os.closerange(first, descriptor)  # one system call, close_range(2)
+        first = max(first, descriptor + 1)
+    os.closerange(first, _MOST_DESCRIPTORS)
 
 
 def own_files(descriptors: Iterable[int]) -> None:
@@ -138,6 +146,19 @@ def reseed() -> None:
     module = sys.modules.get("numpy.random")
     if module is not None:
         module.seed()
+
+
+def block_signals() -> ctypes.Array[ctypes.c_ubyte]:
+    """Let all signals wait, and return what :func:`unblock_signals` takes; Python's own function makes an object of each
+    of 64 signals, which takes longer than many a cell."""
+    before = _SIGNAL_SET()
+    _SIGMASK(signal.SIG_BLOCK, _ALL_SIGNALS, before)
+    return before
+
+
+def unblock_signals(before: ctypes.Array[ctypes.c_ubyte]) -> None:
+    """Let those signals come again that came before they were blocked."""
+    _SIGMASK(signal.SIG_SETMASK, before, None)
 
 
 def forget_loops() -> None:

@@ -59,6 +59,7 @@ def main(control: socket.socket) -> None:
         control.send(json.dumps({"refused": str(error)}).encode())
         return
     sandbox.adopt_orphans()
+    sandbox.tell_crashes()
     sandbox.refuse_questions()
     sys.path.insert(0, "")  # the folder of each notebook
     sources = list(loaded_sources().items())

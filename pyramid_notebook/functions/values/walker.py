@@ -79,7 +79,7 @@ class Walker:
         self.most_bytes = most_bytes
         self.what = what
         self._kinds = kinds
-        self._tellers: dict[type, Teller] = {}
+        self._tellers = _OBVIOUS.copy()
         self._path: list[str | int] = []
         self._open: set[int] = set()
         self._bytes = 0
@@ -234,6 +234,11 @@ class Walker:
             self._path.pop()
 
 
+#: What most results are made of; of these classes themselves there are no others to be asked about.
+_OBVIOUS: dict[type, Teller] = {
+    dict: lambda walker, value: walker.members(value, value.items()),
+    list: lambda walker, value: walker.items(value, value),
+}
 _NAN_ADVICE = "Ask for nan=null or nan=text, or replace it in the notebook."
 
 
