@@ -161,7 +161,7 @@ class Screen:
             self._is_fresh = text.endswith("\n")
 
     def _above(self, typing: _Typing, text: str) -> None:
-        """Write above the prompt; where that ends meanwhile, just write."""
+        """Write above the prompt; where that ends meanwhile, above the next one, if that is there already."""
         piece = _Piece(text)
         loop = _loop_of(typing)
         if loop is not None:
@@ -170,8 +170,7 @@ class Screen:
         while not piece.done.wait(_PAUSE) and not typing.is_over.is_set():
             pass
         if piece.take():
-            with self._lock:
-                self._put(text)
+            self.write(text)
 
     def _run_above(self, piece: _Piece) -> None:
         from prompt_toolkit.application import run_in_terminal
