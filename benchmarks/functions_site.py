@@ -63,6 +63,10 @@ class Line:
     def ask(self, path: str, **values: Any) -> tuple[HTTPResponse, Any]:
         """Call a notebook; returns the answer, and the JSON in it."""
         self.send(path, values)
+        return self.receive()
+
+    def receive(self) -> tuple[HTTPResponse, Any]:
+        """Return the answer to what was sent, and the JSON in it."""
         answer = self._connection.getresponse()
         return answer, json.loads(answer.read())
 

@@ -122,11 +122,13 @@ class Activity:
             self.touch()
 
     def _logging(self, log: Callable[[Any], None]) -> Callable[[Any], None]:
+        tells_all = self.app.log_level in (logging.DEBUG, "DEBUG")
+
         def log_and_note(handler: Any) -> None:
             status = handler.get_status()
             if handler.request.method not in _READING and status < 400:
                 self.touch()
-            if status < 300 and self.app.log_level > logging.DEBUG:  # Jupyter would make a line that nobody reads
+            if status < 300 and not tells_all:  # Jupyter would make a line that nobody reads
                 prometheus_log_method(handler)
             else:
                 log(handler)

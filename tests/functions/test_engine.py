@@ -286,3 +286,23 @@ def test_how_a_process_ended_is_said():
 def test_unknown_formats_are_told(shared: Calls):
     with pytest.raises(NotAcceptable):
         shared.value("5", formats=("nonsense",))
+
+
+_RINGING = """
+import signal
+class Rung(Exception): pass
+def ring(*_): raise Rung
+signal.signal(signal.SIGALRM, ring)
+rung = 0
+while rung < 300:
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.0003)
+        while True:
+            print('x' * 1000, flush=True)
+    except Rung:
+        rung += 1
+"""
+
+
+def test_what_a_signal_handler_raises_leaves_no_half_of_what_is_told(shared: Calls):
+    assert shared.value(_RINGING, "rung") == 300

@@ -364,12 +364,13 @@ def test_a_dead_process_is_an_error_and_the_next_call_works(caller: Caller) -> N
 
 def test_a_notebook_may_have_fewer_calls_at_once_than_there_are_places(caller: Caller) -> None:
     path = caller.write("alone.ipynb", code("import time\ntime.sleep(30)"), calls=1)
+    other = caller.write("other.ipynb", code("5"))
     first, second = (caller.get(path, Prefer="respond-async").json["id"] for _ in range(2))
     states = lambda: [  # noqa: E731
         caller.ask("GET", f"restified/{path}/-/runs/{run}").json["state"] for run in (first, second)
     ]
     wait_until(lambda: states() == ["running", "waiting"], "one runs and the other waits")
-    assert caller.get("nothing.ipynb").status == 200
+    assert caller.get(other).status == 200
     for run in (second, first):
         caller.ask("DELETE", f"restified/{path}/-/runs/{run}")
 
@@ -403,12 +404,13 @@ def test_the_overview_is_a_page_that_runs_no_foreign_script(owner: Caller) -> No
 
 def test_calls_beyond_the_queue_are_told_to_come_again(caller: Caller) -> None:
     path = caller.write("slow.ipynb", code("import time\ntime.sleep(30)"))
+    other = caller.write("other.ipynb", code("5"))
     runs = [caller.get(path, Prefer="respond-async").json["id"] for _ in range(3)]
     answer = caller.get(path)
     assert (answer.status, answer.reason, answer.headers["Retry-After"]) == (429, "too-many-calls", "1")
     for name in runs:
         assert caller.ask("DELETE", f"restified/{path}/-/runs/{name}").status == 204
-    wait_until(lambda: caller.get("nothing.ipynb").status == 200, "there is room again")
+    wait_until(lambda: caller.get(other).status == 200, "there is room again")
 
 
 def test_a_notebook_of_another_language_has_parameters_as_well(caller: Caller) -> None:

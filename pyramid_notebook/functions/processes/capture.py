@@ -10,6 +10,7 @@ import codecs
 import io
 import json
 import os
+import signal
 import socket
 import sys
 import threading
@@ -68,9 +69,11 @@ class Line:
         """
         if not self.is_ours:
             return
-        # a handler of the notebook's that raises an exception must not leave half a frame
-        before = sandbox.block_signals()
+        # a handler of the notebook's that raises an exception must not leave half a frame; one of a signal that came
+        # just before this does so as soon as the mask is set
+        before = sandbox.signal_mask()
         try:
+            sandbox.set_signal_mask(signal.SIG_BLOCK, sandbox.ALL_SIGNALS, None)
             with self._lock:
                 self._socket.sendall(frame(kind, payload))
                 if not (can_wait or self._has_rung):
@@ -79,7 +82,7 @@ class Line:
         except OSError:
             os._exit(DONE)
         finally:
-            sandbox.unblock_signals(before)
+            sandbox.set_signal_mask(signal.SIG_SETMASK, before, None)
 
     def emit(self, event: Event) -> None:
         """Tell what happens.

@@ -5,9 +5,9 @@ than the call of a small notebook itself. It does not where calls keep all proce
 only takes their time. Each serves one call only.
 
 One thread, one loop (epoll(7)). A message on the control socket is a JSON object, with the call's stream socket and its
-bell (see :mod:`..protocol`) as descriptors beside it, and for a snapshot its control socket as a third one. A call ends when its process ends, when
-its deadline comes, or when the other end of its stream socket is closed. Everything that its process started ends
-with it: such processes become our children, and whoever is our child and no call is killed.
+bell (see :mod:`..protocol`) as descriptors beside it, and for a snapshot its control socket as a third one. A call ends
+when its process ends, when its deadline comes, or when the other end of its stream socket is closed. Everything that
+its process started ends with it: such processes become our children, and whoever is our child and no call is killed.
 
 How a process ended that has not said so itself is told on the control socket, not on its stream: after half a frame
 nobody could tell one from the other.

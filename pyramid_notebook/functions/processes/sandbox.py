@@ -35,9 +35,12 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _PRCTL = _libc.prctl  # declared here, where it costs no process of a call anything
 _PRCTL.argtypes = (ctypes.c_int, *4 * (ctypes.c_ulong,))
 _SIGNAL_SET = ctypes.c_ubyte * 128  # sigset_t
-_ALL_SIGNALS = _SIGNAL_SET(*[0xFF] * 128)
-_SIGMASK = _libc.pthread_sigmask
-_SIGMASK.argtypes = (ctypes.c_int, ctypes.POINTER(_SIGNAL_SET), ctypes.POINTER(_SIGNAL_SET))
+#: The mask of all signals.
+ALL_SIGNALS = _SIGNAL_SET(*[0xFF] * 128)
+#: pthread_sigmask(3). Python's own makes an object of each of 64 signals, which takes longer than many a cell; and what
+#: a handler raises can come out of it when it has set the mask, but not out of this.
+set_signal_mask = _libc.pthread_sigmask
+set_signal_mask.argtypes = (ctypes.c_int, ctypes.POINTER(_SIGNAL_SET), ctypes.POINTER(_SIGNAL_SET))
 
 
 def _prctl(option: int, value: int) -> None:
@@ -148,17 +151,11 @@ def reseed() -> None:
         module.seed()
 
 
-def block_signals() -> ctypes.Array[ctypes.c_ubyte]:
-    """Let all signals wait, and return what :func:`unblock_signals` takes; Python's own function makes an object of each
-    of 64 signals, which takes longer than many a cell."""
-    before = _SIGNAL_SET()
-    _SIGMASK(signal.SIG_BLOCK, _ALL_SIGNALS, before)
-    return before
-
-
-def unblock_signals(before: ctypes.Array[ctypes.c_ubyte]) -> None:
-    """Let those signals come again that came before they were blocked."""
-    _SIGMASK(signal.SIG_SETMASK, before, None)
+def signal_mask() -> ctypes.Array[ctypes.c_ubyte]:
+    """Return which signals this thread lets wait, for :data:`set_signal_mask`."""
+    mask = _SIGNAL_SET()
+    set_signal_mask(signal.SIG_BLOCK, None, mask)
+    return mask
 
 
 def forget_loops() -> None:

@@ -15,6 +15,7 @@ import json
 import os
 import socket
 import sys
+import tempfile
 from collections.abc import Sequence
 
 from setproctitle import setproctitle
@@ -60,6 +61,7 @@ def main(control: socket.socket) -> None:
         return
     sandbox.adopt_orphans()
     sandbox.tell_crashes()
+    tempfile.gettempdir()  # the first to ask leaves a file there, where it is killed while it tries that folder
     sandbox.refuse_questions()
     sys.path.insert(0, "")  # the folder of each notebook
     sources = list(loaded_sources().items())
