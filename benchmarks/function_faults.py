@@ -148,7 +148,7 @@ def held(site: FunctionSite, temporary: Path) -> dict[str, int]:
 
 
 def _descriptors(pid: int) -> int:
-    """Count the descriptors of the web server, but for databases, which each of its threads opens when it comes to it."""
+    """Count the descriptors of the web server, but for databases: each of its threads opens them when it needs them."""
     found = 0
     for path in Path(f"/proc/{pid}/fd").iterdir():
         with suppress(OSError):  # closed meanwhile
