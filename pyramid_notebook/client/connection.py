@@ -137,8 +137,10 @@ class Connection:
         self._closing.set()
         if self._wire:
             self._wire.close()
-        if self._thread and self._thread is not threading.current_thread():
-            self._thread.join(5)
+        with self._lock:  # one that is just being begun can be waited for only then
+            thread = self._thread
+        if thread and thread is not threading.current_thread():
+            thread.join(5)
         self._fail(SiteError("The client was closed."))
 
     def break_off(self) -> None:

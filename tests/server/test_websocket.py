@@ -28,12 +28,14 @@ def request(code: str) -> bytes:
 
 
 def printed(connection: websocket.WebSocket) -> str:
-    """Return the next text that the kernel prints."""
-    while True:
+    """Return the next line that the kernel prints, in however many pieces it comes."""
+    line = ""
+    while not line.endswith("\n"):
         _channel, parts = deserialize_msg_from_ws_v1(connection.recv())
         header, _parent, _metadata, content = (json.loads(part) for part in parts[:4])
         if header["msg_type"] == "stream":
-            return str(content["text"])
+            line += content["text"]
+    return line
 
 
 def test_what_a_page_has_sent_before_it_connected_anew_is_read_in_the_protocol_that_was_agreed(server: Daemon) -> None:
