@@ -188,10 +188,9 @@ class Runs:
         size = sum(len(known.result.body) for known in self._runs.values() if known.result)
         if len(self._runs) <= _MOST_RUNS and size <= _MOST_BYTES:
             return
-        is_full = len(self._runs) > _MOST_RUNS
         over = [known for known in self._runs.values() if known.is_over]
         for known in sorted(over, key=lambda known: (not self._is_old(known), not known.is_waited_for)):
-            most = _FEWER_RUNS if is_full and (known.is_waited_for or self._is_old(known)) else _MOST_RUNS
+            most = _FEWER_RUNS if known.is_waited_for or self._is_old(known) else _MOST_RUNS
             if len(self._runs) <= most and size <= _MOST_BYTES:
                 return
             size -= len(known.result.body) if known.result else 0

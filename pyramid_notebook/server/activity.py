@@ -9,13 +9,11 @@ when such a moment has changed, it is believed as far as it lies between our las
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from jupyter_server.prometheus.log_functions import prometheus_log_method
 from jupyter_server.serverapp import ServerApp
 from tornado.ioloop import IOLoop
 
@@ -122,15 +120,9 @@ class Activity:
             self.touch()
 
     def _logging(self, log: Callable[[Any], None]) -> Callable[[Any], None]:
-        tells_all = self.app.log_level in (logging.DEBUG, "DEBUG")
-
         def log_and_note(handler: Any) -> None:
-            status = handler.get_status()
-            if handler.request.method not in _READING and status < 400:
+            if handler.request.method not in _READING and handler.get_status() < 400:
                 self.touch()
-            if status < 300 and not tells_all:  # Jupyter would make a line that nobody reads
-                prometheus_log_method(handler)
-            else:
-                log(handler)
+            log(handler)
 
         return log_and_note

@@ -304,5 +304,5 @@ while rung < 300:
 """
 
 
-def test_what_a_signal_handler_raises_leaves_no_half_of_what_is_told(shared: Calls):
+def test_a_signal_handler_that_raises_is_called_again_and_again(shared: Calls):
     assert shared.value(_RINGING, "rung") == 300

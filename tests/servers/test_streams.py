@@ -141,7 +141,7 @@ def test_a_reader_that_stops_costs_little_memory_and_nobody_else(served: Served,
     size = 128 * MEGABYTE
     head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size
     path = alice.script(("send", head), ("blocks", _BLOCK, size // _BLOCK))
-    with growing_at_most(served, 50), connected(served, receive_buffer=64 * 1024) as client:
+    with growing_at_most(served, 40), connected(served, receive_buffer=64 * 1024) as client:
         client.ask("GET", path)
         response = client.begin()
         stopped = stops(lambda: alice.seen(path)[0]["sent"])

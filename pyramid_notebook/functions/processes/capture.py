@@ -69,8 +69,8 @@ class Line:
         """
         if not self.is_ours:
             return
-        # a handler of the notebook's that raises an exception must not leave half a frame; one of a signal that came
-        # just before this does so as soon as the mask is set
+        # a handler of the notebook's that raises an exception must leave neither half a frame nor this mask: that of a
+        # signal which came just before raises as soon as the mask is set
         before = sandbox.signal_mask()
         try:
             sandbox.set_signal_mask(signal.SIG_BLOCK, sandbox.ALL_SIGNALS, None)

@@ -95,8 +95,8 @@ class ForkServer:
             Refused: it must not be forked.
             Gone: the process that forks has ended.
         """
-        conversation = self._conversation(order, on_event)
         control, their_control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        conversation = self._conversation(order, on_event)
         kept = False
         try:
             with their_control:

@@ -27,8 +27,6 @@ _RELIEF = 64 << 20
 _UMASK = 0o077
 #: A call is what the kernel kills first when the machine has no memory left; proc(5).
 _OOM_SCORE = b"600"
-#: As many as there may be in any process; Linux has no higher limit by default, see proc(5), ``nr_open``.
-_MOST_DESCRIPTORS = 1 << 30
 _FILES = (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom)
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -37,8 +35,7 @@ _PRCTL.argtypes = (ctypes.c_int, *4 * (ctypes.c_ulong,))
 _SIGNAL_SET = ctypes.c_ubyte * 128  # sigset_t
 #: The mask of all signals.
 ALL_SIGNALS = _SIGNAL_SET(*[0xFF] * 128)
-#: pthread_sigmask(3). Python's own makes an object of each of 64 signals, which takes longer than many a cell; and what
-#: a handler raises can come out of it when it has set the mask, but not out of this.
+#: pthread_sigmask(3). Python's own makes an object of each of 64 signals, which takes longer than many a cell.
 set_signal_mask = _libc.pthread_sigmask
 set_signal_mask.argtypes = (ctypes.c_int, ctypes.POINTER(_SIGNAL_SET), ctypes.POINTER(_SIGNAL_SET))
 
@@ -85,11 +82,13 @@ def tell_crashes() -> None:
 
 def close_descriptors(keep: Iterable[int]) -> None:
     """Close every descriptor but the first three and those to keep."""
-    first = 3
-    for descriptor in sorted(keep):
-        os.closerange(first, descriptor)  # one system call, close_range(2)
-        first = max(first, descriptor + 1)
-    os.closerange(first, _MOST_DESCRIPTORS)
+    kept = {0, 1, 2, *keep}
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - each call does it
+        if int(name) not in kept:
+            try:
+                os.close(int(name))
+            except OSError:  # that of this list is gone
+                continue
 
 
 def own_files(descriptors: Iterable[int]) -> None:

@@ -17,7 +17,7 @@ from ...errors import BadResult
 from .durations import duration
 from .foreign import KINDS as FOREIGN
 from .renderings import ways
-from .walker import Kind, Teller, Unfit, Walker, class_name, json_path, too_large
+from .walker import Kind, Teller, Unfit, Walker, as_list, as_object, class_name, json_path, too_large
 
 _ENCODE = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":")).encode
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -133,11 +133,11 @@ KINDS: tuple[Kind, ...] = (
     *(("builtins", name, _BYTES) for name in ("bytes", "bytearray", "memoryview")),
     ("builtins", "complex", _refusal("a complex number", "Return value.real and value.imag.")),
     ("builtins", "tuple", _tuple),
-    ("collections.abc", "Sequence", lambda walker, value: walker.items(value, value)),
-    ("collections", "deque", lambda walker, value: walker.items(value, value)),
+    ("collections.abc", "Sequence", as_list),
+    ("collections", "deque", as_list),
     ("collections.abc", "Set", _set),
-    ("collections.abc", "Mapping", lambda walker, value: walker.members(value, value.items())),
-    ("collections.abc", "ValuesView", lambda walker, value: walker.items(value, value)),
+    ("collections.abc", "Mapping", as_object),
+    ("collections.abc", "ValuesView", as_list),
     ("collections.abc", "Iterator", _ITERATOR),
     ("collections.abc", "Awaitable", _refusal("something that was not awaited", "Put await before it.")),
     ("builtins", "object", _unknown),

@@ -234,11 +234,18 @@ class Walker:
             self._path.pop()
 
 
-#: What most results are made of; of these classes themselves there are no others to be asked about.
-_OBVIOUS: dict[type, Teller] = {
-    dict: lambda walker, value: walker.members(value, value.items()),
-    list: lambda walker, value: walker.items(value, value),
-}
+def as_object(walker: Walker, value: Any) -> dict[str, Any]:
+    """Tell a mapping."""
+    return walker.members(value, value.items())
+
+
+def as_list(walker: Walker, value: Any) -> list[Any]:
+    """Tell a sequence."""
+    return walker.items(value, value)
+
+
+#: What most results are made of: no kind before these fits the classes themselves.
+_OBVIOUS: dict[type, Teller] = {dict: as_object, list: as_list}
 _NAN_ADVICE = "Ask for nan=null or nan=text, or replace it in the notebook."
 
 
