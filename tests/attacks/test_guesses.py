@@ -127,8 +127,8 @@ def test_ids_of_the_kernels_sessions_and_terminals_of_others_are_as_unknown_as_a
             theirs = send(demo.port, way, f"{owner.base}{form.format(guess)}", fields)
             assert theirs.status == 403
             answers[guess] = send(demo.port, way, f"{neighbour.base}{form.format(guess)}", fields)
-        told = [(answer.status, answer.body[:500]) for answer in answers.values()]
-        assert {status for status, _body in told} <= {400, 403, 404}, told
+        told = [(answer.status, answer.text[:500]) for answer in answers.values()]
+        assert {status for status, _text in told} <= {400, 403, 404}, told
         assert all_equal(answers)
 
 

@@ -117,6 +117,7 @@ def test_a_zygote_that_was_killed_is_replaced_and_nobody_notices():
         made.value("1")
         before = made.zygote
         os.kill(before, signal.SIGKILL)
+        wait_for(lambda: is_gone(before))  # while the loop stands still, which has not heard of it then
         assert made.value("2") == 2
         assert made.zygote != before
 

@@ -158,6 +158,8 @@ class ForkServer:
         except BlockingIOError:  # it has a lot to do, or is stopped
             return False
         except OSError as error:
+            if isinstance(error, ConnectionError):  # the loop has not heard of it yet
+                self._lost()
             raise Gone from error
         return True
 
