@@ -6,7 +6,7 @@ It lives in a room of jupyter-collaboration (:mod:`.collaboration`), whether a p
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -34,7 +34,6 @@ ORIGIN = "pyramid-notebook"
 _CHUNK = 100  # cells that are read before others get a turn, about 5 ms
 _AT_ONCE = 50  # cells that are made without a thread, about 5 ms
 _HOLD_SECONDS = 5.0
-_LAST = 20  # cells at the end
 _TYPES = frozenset(CellType)
 _OF_RUNS = frozenset(("outputs", "execution_count", "execution_state"))
 #: Is told of a notebook, the id of a cell that a page has run in it, and its text then.
@@ -59,6 +58,7 @@ class LiveNotebook:
         self._view = YNotebook(room.ydoc)
         self._ycells = self._view.ycells
         self._cache: CellCache[Cell] = CellCache(len(self._ycells))
+        self._places: dict[str, int] = {}  # where cells were found last
         self._holders = 0
         self._next_hold: asyncio.TimerHandle | None = None
         self._subscription = self._ycells.observe_deep(self._on_events)
@@ -179,7 +179,8 @@ class LiveNotebook:
 
     def append(self, cell: Cell) -> None:
         """Add a cell at the end; call it in a transaction."""
-        change_cells(self._view, [Insert(len(self._ycells), cell, None, keeps_outputs=False)])
+        place = self._places[cell.id] = len(self._ycells)
+        change_cells(self._view, [Insert(place, cell, None, keeps_outputs=False)])
 
     def clear_outputs(self, cell_ids: Sequence[str]) -> int:
         """Remove outputs and execution counts, in one step, and return of how many cells."""
@@ -241,14 +242,23 @@ class LiveNotebook:
         )
 
     def _place(self, cell_id: str) -> int | None:
-        cells: Sequence[Cell | None] = self._cache.values
-        last = max(0, len(cells) - _LAST)
-        places: Iterable[int] = (*range(len(cells) - 1, last - 1, -1), *range(last))
-        for place in places:  # what is appended is looked up most
-            cell = cells[place]
-            if (cell.id if cell is not None else self._ycells[place].get("id")) == cell_id:
-                return place
-        return None
+        place = self._places.get(cell_id)
+        if place is not None and self._id_at(place) == cell_id:
+            return place
+        places = range(len(self._cache.values))
+        place = next((place for place in places if self._id_at(place) == cell_id), None)
+        if place is None:
+            self._places.pop(cell_id, None)
+        else:
+            self._places[cell_id] = place
+        return place
+
+    def _id_at(self, place: int) -> str:
+        """Return the id of the cell at a place; empty where no cell is."""
+        if place >= len(self._cache.values):
+            return ""
+        cell = self._cache.values[place]
+        return cell.id if cell is not None else str(self._ycells[place].get("id") or "")
 
 
 def _matters(event: Any) -> bool:
