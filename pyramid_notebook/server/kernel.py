@@ -19,6 +19,7 @@ from ipykernel.iostream import IOPubThread
 from traitlets import Dict, DottedObjectName, Unicode
 from zmq.eventloop.zmqstream import ZMQStream
 
+from pyramid_notebook.server.kernel_history import save_history_later
 from pyramid_notebook.server.kernel_streams import BurstStream
 
 _QUEUED = 100_000  # messages of output that wait for a server that is slow; what comes then is lost
@@ -115,6 +116,11 @@ class SiteKernelApp(kernelapp.IPKernelApp):
         kernelapp.IOPubThread = PrivateOutputThread  # type: ignore[attr-defined]
         context.setsockopt(zmq.SNDHWM, _QUEUED)
         super().init_iopub(context)  # type: ignore[no-untyped-call]
+
+    def init_kernel(self) -> None:
+        """Make the kernel and its shell."""
+        save_history_later()
+        super().init_kernel()  # type: ignore[no-untyped-call]
 
     def init_code(self) -> None:
         """Run IPython's own startup code, then the site's."""
