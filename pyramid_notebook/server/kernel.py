@@ -119,6 +119,7 @@ class SiteKernelApp(kernelapp.IPKernelApp):
 
     def init_kernel(self) -> None:
         """Make the kernel and its shell."""
+        self.log.setLevel(self.log_level)  # else all messages are logged, for a handler that drops them
         save_history_later()
         super().init_kernel()  # type: ignore[no-untyped-call]
 
