@@ -1,35 +1,36 @@
-"""Writes what a user runs into IPython's history, a little later than IPython does, and several cells at once.
+"""Writes what a user runs into IPython's history when the kernel rests, several cells at once.
 
-IPython's own thread writes each cell to the disk while the cell runs, and both need the interpreter. Who looks at the
-history is shown all of it in any case (``HistoryManager.writeout_cache``), and it is complete when a kernel ends.
+IPython's own thread writes each cell to the disk while the cell runs, and the next one waits until that is done, which
+may take the disk half a second. Who looks at the history is shown all of it in any case
+(``HistoryManager.writeout_cache``), and it is complete when a kernel ends.
 """
 
 from __future__ import annotations
 
+import time
 from threading import Event
 from typing import Any
 
 from IPython.core import history
 
-_REST_SECONDS = 1.0
+_REST_SECONDS = 1.0  # without a new cell, until what there is is written
+_LONGEST_SECONDS = 20.0  # until it is written all the same
 
 
 class _Rested(Event):
-    """An event whose waiter goes on a while after it was set, unless that waiter shall stop.
+    """An event whose waiter goes on when it was not set again for a while, or shall stop."""
 
-    Args:
-        seconds: of this while.
-    """
-
-    def __init__(self, seconds: float) -> None:
+    def __init__(self) -> None:
         super().__init__()
         self.stopped = Event()
-        self._seconds = seconds
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until it was set, and for the while."""
         is_set = super().wait(timeout)
-        self.stopped.wait(self._seconds)
+        end = time.monotonic() + _LONGEST_SECONDS
+        while self.is_set() and not self.stopped.is_set() and time.monotonic() < end:
+            self.clear()
+            self.stopped.wait(_REST_SECONDS)
         return is_set
 
 
@@ -37,7 +38,7 @@ class RestingThread(history.HistorySavingThread):
     """IPython's thread that saves the history, which lets cells run first."""
 
     def __init__(self, history_manager: Any) -> None:
-        self._rested = _Rested(_REST_SECONDS)
+        self._rested = _Rested()
         super().__init__(history_manager)
         self.save_flag = self._rested
 

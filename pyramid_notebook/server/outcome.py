@@ -10,6 +10,7 @@ import ast
 import asyncio
 import json
 import time
+import uuid
 from typing import Any
 
 from jupyter_core.utils import ensure_async
@@ -17,6 +18,8 @@ from jupyter_server.serverapp import ServerApp
 
 from .contexts import GREETING_TAG, STARTUP_TAG, code_cell, tagged
 from .documents import change_notebook
+from .execution.kernels import client_of, new_context
+from .execution.reading import Message, Reader, unsigned
 
 KERNEL_EVENTS = "https://events.jupyter.org/jupyter_server/kernel_actions/v1"
 #: Asked of a kernel in ``user_expressions`` (Jupyter messaging, "Execute"); see :mod:`.kernel` for the answer.
@@ -31,6 +34,7 @@ class OutcomeReporter:
     def __init__(self, app: ServerApp) -> None:
         self.app = app
         self._turns: dict[str, object] = {}
+        self._context = new_context()
         app.web_app.settings["event_logger"].add_listener(schema_id=KERNEL_EVENTS, listener=self._on_kernel_event)
 
     async def _on_kernel_event(self, logger: Any, schema_id: str, data: dict[str, Any]) -> None:
@@ -49,7 +53,7 @@ class OutcomeReporter:
         outcome = None
         try:
             outcome = await self._outcome(kernel_id, kernel, turn)
-        except (RuntimeError, TimeoutError):
+        except TimeoutError:
             if self._turns[kernel_id] is turn:
                 raise
         if self._turns[kernel_id] is not turn:
@@ -64,32 +68,34 @@ class OutcomeReporter:
         while True:
             try:
                 return await self._ask(kernel)
-            except (RuntimeError, TimeoutError):  # still loading, or restarted under our connection
+            except TimeoutError:  # still loading, or restarted under our connection
                 gone = kernel_id not in self.app.kernel_manager
                 if gone or self._turns[kernel_id] is not turn or time.monotonic() > deadline:
                     raise
             await asyncio.sleep(0.2)
 
     async def _ask(self, kernel: Any) -> dict[str, Any] | None:
-        client = kernel.client()
-        client.start_channels()
+        session = kernel.session.clone()
+        session.session = uuid.uuid4().hex  # two clients of the same would get each other's answers
+        replied: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+
+        def take(message: Message) -> None:
+            if message.kind == "execute_reply" and not replied.done():
+                replied.set_result(message.content)
+
+        socket = client_of(kernel, session, self._context).connect_shell(identity=session.bsession)
+        shell = Reader(socket, unsigned(session, take))
         try:
-            await client.wait_for_ready(timeout=_ATTEMPT_SECONDS)
-            reply = await ensure_async(
-                client.execute(
-                    "",
-                    silent=True,
-                    user_expressions={"outcome": OUTCOME_EXPRESSION},
-                    reply=True,
-                    timeout=_ATTEMPT_SECONDS,
-                )
-            )
-            value = (reply["content"].get("user_expressions") or {}).get("outcome")
-            if value is None:  # the kernel was interrupted, or ends
-                raise TimeoutError
-            return json.loads(ast.literal_eval(value["data"]["text/plain"])) if value["status"] == "ok" else None
+            request = {"code": "", "silent": True, "user_expressions": {"outcome": OUTCOME_EXPRESSION}}
+            shell.send(session.serialize(session.msg("execute_request", request)))
+            async with asyncio.timeout(_ATTEMPT_SECONDS):
+                reply = await replied
         finally:
-            client.stop_channels()
+            shell.close()
+        value = (reply.get("user_expressions") or {}).get("outcome")
+        if value is None:  # the kernel was interrupted, or ends
+            raise TimeoutError
+        return json.loads(ast.literal_eval(value["data"]["text/plain"])) if value["status"] == "ok" else None
 
 
 def _with_outcome(content: dict[str, Any], outcome: dict[str, Any] | None) -> dict[str, Any] | None:

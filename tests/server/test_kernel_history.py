@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import sqlite3
 from contextlib import closing
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -65,8 +66,20 @@ def test_who_reads_the_history_sees_what_ran_just_now(server: Daemon) -> None:
 
 def test_a_cell_is_not_written_while_others_may_run(manager: Any) -> None:
     manager.store_inputs(1, "waits = 1")
-    assert manager.save_flag.is_set()
+    wait_until(lambda: not manager.save_flag.is_set(), "the thread to begin its rest")
     assert _lines(manager.hist_file) == []
+
+
+def test_cells_without_a_rest_are_written_after_a_while(manager: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernel_history, "_REST_SECONDS", 0.1)
+    monkeypatch.setattr(kernel_history, "_LONGEST_SECONDS", 0.3)
+    number = count(1)
+
+    def is_written() -> bool:
+        manager.store_inputs(next(number), "goes_on = 1")
+        return bool(_lines(manager.hist_file))
+
+    wait_until(is_written, "a cell to be written")
 
 
 def test_the_thread_that_writes_ends_at_once_when_it_shall(manager: Any) -> None:

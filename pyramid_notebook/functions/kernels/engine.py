@@ -67,7 +67,7 @@ class KernelEngine:
         """
         async with self._kernel(kernel_name, order.folder) as manager:
             client = manager.client()
-            client.start_channels()
+            client.start_channels(hb=False)
             try:
                 kernel = _Kernel(manager, client, min(seconds, _START_SECONDS))
                 await kernel.ready()
@@ -77,7 +77,7 @@ class KernelEngine:
                     result = await calls.pop()(kernel, order, language, on_event).run()
                 return result
             finally:
-                client.stop_channels()
+                await asyncio.shield(asyncio.to_thread(client.stop_channels))  # it waits until its sockets are empty
 
     async def close(self) -> None:
         """Do nothing: no kernel outlives its call."""
