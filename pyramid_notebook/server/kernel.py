@@ -8,19 +8,16 @@ The user server asks for the outcome (:mod:`pyramid_notebook.server.outcome`) an
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
 
 import zmq
 from ipykernel import kernelapp
-from ipykernel.iostream import IOPubThread
 from traitlets import Dict, DottedObjectName, Unicode
-from zmq.eventloop.zmqstream import ZMQStream
 
 from pyramid_notebook.server.kernel_history import save_history_later
-from pyramid_notebook.server.kernel_streams import BurstStream
+from pyramid_notebook.server.kernel_streams import BurstStream, OutputThread
 
 _QUEUED = 100_000  # messages of output that wait for a server that is slow; what comes then is lost
 
@@ -75,35 +72,6 @@ class Startup:
         self.shell.safe_execfile(str(self.script), self.shell.user_ns)
 
 
-class PrivateOutputThread(IOPubThread):
-    """Takes what forked processes print over a unix socket beside those of the kernel.
-
-    ipykernel's own way is a loopback port, to which every UNIX user can connect.
-    """
-
-    def _setup_pipe_in(self) -> None:
-        kernel = self.socket.getsockopt_string(zmq.LAST_ENDPOINT)
-        if not kernel.startswith("ipc://"):
-            super()._setup_pipe_in()  # type: ignore[no-untyped-call]
-            return
-        self._pipe_uuid = os.urandom(16)
-        self._pipe_address = f"{kernel}-out"
-        pipe = self.socket.context.socket(zmq.PULL)
-        pipe.linger = 0
-        pipe.bind(self._pipe_address)
-        self._pipe_in = ZMQStream(pipe, self.io_loop)
-        self._pipe_in.on_recv(self._handle_pipe_msg)
-
-    def _setup_pipe_out(self) -> Any:
-        if not hasattr(self, "_pipe_address"):
-            return super()._setup_pipe_out()  # type: ignore[no-untyped-call]
-        context: zmq.Context[Any] = zmq.Context()  # that of the parent does not survive a fork
-        pipe = context.socket(zmq.PUSH)
-        pipe.linger = 3000  # milliseconds that the end of a process waits for its output to be taken
-        pipe.connect(self._pipe_address)
-        return context, pipe
-
-
 class SiteKernelApp(kernelapp.IPKernelApp):
     """IPython's kernel application with a startup script whose errors are not lost."""
 
@@ -113,7 +81,7 @@ class SiteKernelApp(kernelapp.IPKernelApp):
 
     def init_iopub(self, context: Any) -> None:
         """Open the channel for output."""
-        kernelapp.IOPubThread = PrivateOutputThread  # type: ignore[attr-defined]
+        kernelapp.IOPubThread = OutputThread  # type: ignore[attr-defined]
         context.setsockopt(zmq.SNDHWM, _QUEUED)
         super().init_iopub(context)  # type: ignore[no-untyped-call]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import textwrap
 from collections.abc import Callable
 from itertools import count
@@ -156,3 +157,21 @@ def test_the_kernelspec_of_a_context_has_its_title(server: Daemon, open_script: 
     spec = server.request("GET", f"api/kernelspecs/{name}")["spec"]
     assert spec["display_name"].startswith("Shell ")
     assert spec["language"] == "python"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "print(f'o{i};', flush=True, end=''); display(i)",
+        "print(f'o{i};', flush=True, end=''); print(f'e{i};', flush=True, end='', file=sys.stderr)",
+        "print(f'o{i};', flush=True, end=''); display(i); print(f'o{i};', end='')",
+        "print(f'o{i};', flush=True, end=''); print(f'o{i};', flush=True, end=''); display(i)",
+    ],
+)
+def test_what_code_prints_and_shows_comes_in_its_order(server: Daemon, open_script: Open, line: str) -> None:
+    told: list[str] = []
+    names = {"print": lambda text, **_: told.append(text), "display": lambda value: told.append(str(value))}
+    for number in range(200):
+        exec(line, {**names, "i": number, "sys": sys})  # noqa: S102 - what it tells is compared with the kernel's
+    with server.kernel(open_script("import sys")) as kernel:
+        assert kernel.run(f"for i in range(200): {line}") == "".join(told)
