@@ -21,6 +21,15 @@ from .execution.reading import Reader, parts_of
 class TidyKernelManager(ServerKernelManager):
     """Jupyter's, which also takes the socket of the channel away: a kernel that is killed leaves it."""
 
+    async def restart_kernel(self, *arguments: Any, **options: Any) -> None:  # type: ignore[override]
+        """Start the kernel again; one that died young is started with other sockets, by jupyter_client itself."""
+        await super().restart_kernel(*arguments, **options)
+        if getattr(self, "_activity_stream", None) is not None:
+            kernels: Any = self.parent
+            kernels.stop_watching_activity(self.kernel_id)
+            self.execution_state = "starting"
+            kernels.start_watching_activity(self.kernel_id)
+
     def cleanup_ipc_files(self) -> None:
         """Remove the kernel's sockets; called when its process is gone, and before the next one of its id starts."""
         super().cleanup_ipc_files()

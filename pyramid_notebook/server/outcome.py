@@ -46,7 +46,7 @@ class OutcomeReporter:
 
     async def report(self, kernel_id: str) -> None:
         """Ask one kernel and write the answer into its notebook."""
-        kernel = self.app.kernel_manager.get_kernel(kernel_id)
+        kernel: Any = self.app.kernel_manager.get_kernel(kernel_id)
         if not kernel.kernel_name.startswith("site-"):
             return
         turn = self._turns[kernel_id] = object()
@@ -58,6 +58,8 @@ class OutcomeReporter:
                 raise
         if self._turns[kernel_id] is not turn:
             return  # it was restarted meanwhile, and that is reported as well
+        if kernel.execution_state == "starting":
+            kernel.execution_state = "idle"  # it has told so before the server listened
         for session in await self.app.session_manager.list_sessions():
             path = session["path"]
             if session["kernel"]["id"] == kernel_id and await ensure_async(self.app.contents_manager.file_exists(path)):

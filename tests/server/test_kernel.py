@@ -151,6 +151,15 @@ def test_a_kernel_that_was_killed_starts_again_with_its_script(server: Daemon, o
         assert kernel.run("os.getpid()") != before
 
 
+def test_a_kernel_that_died_at_its_start_is_seen_to_be_idle_later(server: Daemon, open_script: Open) -> None:
+    died = server.folder.path / "died"
+    script = f"import os, pathlib\ndied = pathlib.Path({str(died)!r})\n"
+    path = open_script(f"{script}if not died.exists():\n    died.touch()\n    os.kill(os.getpid(), 9)")
+    kernel = f"api/kernels/{server.kernel_of(path)}"
+    wait_until(died.exists, "the kernel to die")
+    wait_until(lambda: server.request("GET", kernel)["execution_state"] == "idle", "it to be back", seconds=60)
+
+
 def test_the_kernelspec_of_a_context_has_its_title(server: Daemon, open_script: Open) -> None:
     path = open_script("x = 1")
     name = json.loads((server.folder.work / path).read_text())["metadata"]["kernelspec"]["name"]
