@@ -181,6 +181,6 @@ def test_what_code_prints_and_shows_comes_in_its_order(server: Daemon, open_scri
     told: list[str] = []
     names = {"print": lambda text, **_: told.append(text), "display": lambda value: told.append(str(value))}
     for number in range(200):
-        exec(line, {**names, "i": number, "sys": sys})  # noqa: S102 - what it tells is compared with the kernel's
+        exec(line, {**names, "i": number, "sys": sys})
     with server.kernel(open_script("import sys")) as kernel:
         assert kernel.run(f"for i in range(200): {line}") == "".join(told)
