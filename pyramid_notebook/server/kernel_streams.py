@@ -42,7 +42,7 @@ class OutputThread(IOPubThread):
             if stream not in self._asking:
                 self._flush_asking()
                 self._asking.append(stream)
-                self.schedule(partial(self._flush, stream))
+                self.schedule(partial(self._flush, stream))  # type: ignore[no-untyped-call]
 
     def send_multipart(self, *arguments: Any, **options: Any) -> None:
         """Send a message after those that were sent before, by any thread."""
