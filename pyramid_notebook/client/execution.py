@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from .session import Session
 
 _END_SECONDS = 5.0  # between two events of code that was interrupted
+#: Without an event, until the server is asked whether the end is among those that are lost.
+ASK_SECONDS = 1.0
 #: Answers an ``input()``: gets the prompt, and whether what is typed must not be shown.
 Reply = Callable[[str, bool], str]
 
@@ -21,7 +24,8 @@ Reply = Callable[[str, bool], str]
 class Execution(Events):
     """One piece of code that a session runs: an iterator of its events, which ends after the one of kind ``end``.
 
-    Between them stands one of kind ``lost`` where the server could not keep so many.
+    Between them stands one of kind ``lost`` where the server could not keep so many. If the end was among those, one
+    that tells its status alone stands for it; ``aborted`` where nobody knows, because the server was started anew.
 
     Args:
         session: which.
@@ -34,12 +38,12 @@ class Execution(Events):
         self.id = id_
         self._feed = feed
         self._events: list[Event] = []
-        self._is_over = False
+        self._is_over = self._has_lost = False
 
     def get(self, seconds: float | None = None) -> Event | None:
         """Return the next event, None after the last one, see :meth:`Events.get`."""
         while not self._is_over:
-            event = self._feed.get(seconds)
+            event = self._next(seconds)
             if event is None:
                 self._is_over = True
             elif event.execution == self.id or event.kind == "lost":
@@ -47,8 +51,35 @@ class Execution(Events):
                 if event.kind == "end":
                     self._is_over = True
                     self._feed.close()
+                self._has_lost |= event.kind == "lost"
                 return event
         return None
+
+    def _next(self, seconds: float | None) -> Event | None:
+        """Return the next event of the session; where some are lost, the end may be one of them."""
+        until = None if seconds is None else time.monotonic() + seconds
+        while self._has_lost:
+            left = ASK_SECONDS if until is None else until - time.monotonic()
+            with suppress(TimeoutError):
+                return self._feed.get(max(0.0, min(left, ASK_SECONDS)))
+            if (end := self.lost_end()) is not None:
+                return end
+            if left < ASK_SECONDS:
+                raise TimeoutError("No event came in time.")
+        return self._feed.get(seconds)
+
+    def lost_end(self) -> Event | None:
+        """Ask the server, and return what stands for the end where that is lost; None where it is still to come.
+
+        Raises:
+            NotebookError: see :meth:`Session.call`.
+        """
+        told = self.session.call("session.events", after=self.session.seq, execution=self.id, limit=1)
+        status = told.get("status", "running") if isinstance(told, dict) else "running"
+        if status == "running" or told.get("events"):
+            return None
+        values = {"status": "aborted" if status == "unknown" else status, "count": None}
+        return Event("end", values, 0, self.id, {}, self.session.id)
 
     def wait(self, reply: Reply | None = None) -> Outcome:
         """Return what came of it when it has ended.

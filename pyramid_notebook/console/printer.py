@@ -39,7 +39,8 @@ class Printer:
         self._own: set[str] = set()
         #: Held while an execution is begun whose id nobody knows yet.
         self.beginning = threading.Lock()
-        #: What the main thread has to know of its own executions: requests for input, ends, and what ends it all.
+        #: What the main thread has to know of its own executions: requests for input, ends, what is lost, and what
+        #: ends it all.
         self.news: queue.SimpleQueue[Event | NotebookError | None] = queue.SimpleQueue()
         self._streams: dict[tuple[str, str], SafeText] = {}
         self._shown: tuple[str, int] | None = None
@@ -74,7 +75,7 @@ class Printer:
             show(event, is_own)
         if is_own and event.kind in ("input_done", "end"):
             self._screen.stop_typing(event.execution)
-        if is_own and event.kind in ("input_request", "end"):
+        if (is_own and event.kind in ("input_request", "end")) or event.kind == "lost":
             self.news.put(event)
 
     def note(self, text: str) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 from typing import Any, Protocol
 
 from ..client.events import Event
+from ..client.execution import ASK_SECONDS, Execution
 from ..client.session import Session
 from ..errors import NotebookError, RpcRefused, SiteUnreachable
 from .pager import page
@@ -102,19 +104,18 @@ class Shell:
         except KeyboardInterrupt:
             self._printer.note("Given up before the server answered; it may run all the same.")
             return
-        self._wait(execution.id)
+        self._wait(execution)
 
-    def _wait(self, execution: str) -> None:
-        interrupts = 0
+    def _wait(self, execution: Execution) -> None:
+        interrupts, has_lost = 0, False
         while True:
             try:
-                item = self._printer.news.get()
-                if item is None or isinstance(item, NotebookError):
-                    raise item or NotebookError("The session was closed.")
-                if item.execution == execution and item.kind == "end":
+                item = self._next(execution, has_lost=has_lost)
+                if item.execution == execution.id and item.kind == "end":
                     return
-                if item.execution == execution:
+                if item.execution == execution.id:
                     self._answer(item)
+                has_lost |= item.kind == "lost"
             except KeyboardInterrupt:
                 self._screen.has_echoed()
                 interrupts += 1
@@ -122,6 +123,20 @@ class Shell:
                     self._printer.note("Not waited for any more; it goes on, and what it says will be shown.")
                     return
                 self._interrupt()
+
+    def _next(self, execution: Execution, *, has_lost: bool) -> Event:
+        """Return what there is to know next; where events are lost, the end may be one of them."""
+        while True:
+            try:
+                item = self._printer.news.get(timeout=ASK_SECONDS if has_lost else None)
+            except queue.Empty:
+                if (end := execution.lost_end()) is not None:
+                    self._screen.stop_typing(execution.id)
+                    return end
+                continue
+            if item is None or isinstance(item, NotebookError):
+                raise item or NotebookError("The session was closed.")
+            return item
 
     def _answer(self, asked: Event) -> None:
         is_password = bool(asked.values.get("password"))

@@ -210,6 +210,10 @@ _ALL = (
                 "events": _list(_EVENT),
                 "seq": _number("the next `after`"),
                 "lost": _LOST,
+                "status": {
+                    "description": "of the execution that was named: `running`, that of its end, or `unknown`",
+                    "enum": ["running", "ok", "error", "aborted", "unknown"],
+                },
             },
             "required": ["events", "seq"],
         },

@@ -19,6 +19,7 @@ class Running:
         id: of it.
         who: runs it, as events tell.
         begun, failed, over: what has been told of it.
+        status: ``running``, and then that of its end.
         count: execution count, once it is known.
     """
 
@@ -27,6 +28,7 @@ class Running:
     begun: bool = False
     failed: bool = False
     over: bool = False
+    status: str = "running"
     count: int | None = None
 
 

@@ -190,7 +190,8 @@ class Rpc:
                         await news.wait()
         finally:
             session.followers.discard(news.set)
-        return {"events": [entry.told for entry in read.entries], "seq": read.seq, **_lost(read.lost)}
+        told = {"events": [entry.told for entry in read.entries], "seq": read.seq, **_lost(read.lost)}
+        return told | ({"status": session.status_of(asked["execution"])} if "execution" in asked else {})
 
     async def _execute(self, asked: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
         session = self.sessions.of(asked["session"])

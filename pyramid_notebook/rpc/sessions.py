@@ -136,6 +136,11 @@ class Session:
             raise BadArguments(message, errors=[{"path": "id", "message": message}])
         return running
 
+    def status_of(self, running_id: str) -> str:
+        """Return how an execution has ended, also where that is not in the log any more; ``running``, ``unknown``."""
+        running = self._runs.get(running_id) or self._foreign.get(running_id)
+        return running.status if running is not None else "unknown"
+
     def reply(self, running_id: str, frontend: Frontend, value: str) -> None:
         """Give code the line that it asks for.
 
@@ -297,7 +302,7 @@ class Session:
     def _end(self, running: Running, status: str, **about: Any) -> None:
         if running.over:
             return
-        running.over = True
+        running.over, running.status = True, status
         self.log.add("end", running.id, running.who, 0, status=status, count=running.count, **about)
         if isinstance(running, OwnRunning):
             running.input_header = None

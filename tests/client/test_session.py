@@ -6,10 +6,11 @@ import json
 
 import pytest
 
-from pyramid_notebook.client import NotebookClient
+from pyramid_notebook.client import Event, NotebookClient
 from pyramid_notebook.errors import NotebookError, NotebookFailed, RpcRefused, SiteError, SiteUnreachable
 from pyramid_notebook.sync.client.refusals import Refusal
 from tests.running import wait_until
+from tests.running_console import WAITING
 
 COUNTING = "import time\nfor number in range(300):\n    print(number)\n    time.sleep(0.005)"
 
@@ -92,6 +93,28 @@ def test_more_output_than_the_server_keeps_is_told_to_be_lost(session):
     with pytest.raises(SiteError, match="more than the server keeps"):
         outcome.raise_for_error()
     assert session.run("print('little')").is_whole
+
+
+def test_an_end_that_the_server_could_not_keep_is_told_all_the_same(client, at_home, tmp_path):
+    with client.open() as session:
+        execution = session.execute(WAITING.format(str(tmp_path / "gone")))
+        next(execution)
+        at_home.site.kill()
+        (tmp_path / "gone").touch()
+        at_home.forget_end(session.id, execution.id, session.seq)
+        at_home.site.start()
+        outcome = execution.wait()
+        assert (outcome.status, outcome.is_whole) == ("ok", False)
+        session.shutdown()
+
+
+def test_an_execution_of_which_the_server_knows_nothing_any_more_is_aborted(client):
+    with client.open() as session:
+        execution = session.execute("import time\ntime.sleep(60)")
+        session.take(Event("lost", {"from": 1, "to": None}, session=session.id))
+        execution.id = "0" * 32
+        assert execution.wait().status == "aborted"
+        session.shutdown()
 
 
 def test_what_no_server_could_read_is_refused_at_once(session):

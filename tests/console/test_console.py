@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.running_console import USER, Desk, desk
+from tests.running import wait_until
+from tests.running_console import USER, WAITING, Desk, desk
 from tests.terminals import Terminal
 
 from .test_pictures import png
@@ -208,6 +209,21 @@ def test_it_connects_again_by_itself(console, at_home):
     console.shows(r"^tick 39$")
     assert prompt(console) == number + 1
     assert re.findall(r"^tick (\d+)$", console.text, re.MULTILINE) == [str(number) for number in range(40)]
+
+
+def test_an_end_that_the_server_could_not_keep_is_not_waited_for(at_home, tmp_path):
+    with at_home.console(at_home.url, "--notebook", "forgets.ipynb", "--new") as console:
+        run(console, WAITING.format(str(tmp_path / "gone")), "")
+        [session] = [one for one in at_home.past_the_door("session.list") if one["notebook"] == "forgets.ipynb"]
+        about = {"session": session["session"], "wait": 5}
+        begun = wait_until(lambda: at_home.past_the_door("session.events", **about)["events"], "the cell to begin")
+        at_home.site.kill()
+        (tmp_path / "gone").touch()
+        at_home.forget_end(session["session"], begun[-1]["execution"], begun[-1]["seq"])
+        at_home.site.start()
+        prompt(console)
+        run(console, "'goes ' + 'on'")
+        console.shows(r"^Out\[\d+\]: 'goes on'$")
 
 
 def test_ctrl_d_leaves_the_kernel_running_and_says_how_to_come_back(at_home):
