@@ -89,9 +89,13 @@ class Caller:
 
     def write(self, path: str, *cells: dict[str, Any], **options: Any) -> str:
         """Put a notebook into the user's folder; returns its path."""
+        return self.write_notebook(path, notebook(*cells, **options))
+
+    def write_notebook(self, path: str, content: dict[str, Any]) -> str:
+        """Put a notebook with this content there."""
         place = Path(self.daemon.folder.work, path)
         place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(json.dumps(notebook(*cells, **options)))
+        place.write_text(json.dumps(content))
         return path
 
     @contextmanager

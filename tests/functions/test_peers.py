@@ -1,4 +1,4 @@
-"""What kernel gateway and papermill do with their examples, done here: our own notebooks with the same ideas."""
+"""What kernel gateway and papermill do with their examples, done here by notebooks of our own."""
 
 from __future__ import annotations
 
