@@ -39,6 +39,7 @@ class Execution(Events):
         self._feed = feed
         self._events: list[Event] = []
         self._is_over = self._has_lost = False
+        self._seq = session.seq
 
     def get(self, seconds: float | None = None) -> Event | None:
         """Return the next event, None after the last one, see :meth:`Events.get`."""
@@ -61,20 +62,28 @@ class Execution(Events):
         while self._has_lost:
             left = ASK_SECONDS if until is None else until - time.monotonic()
             with suppress(TimeoutError):
-                return self._feed.get(max(0.0, min(left, ASK_SECONDS)))
-            if (end := self.lost_end()) is not None:
+                return self._taken(self._feed.get(max(0.0, min(left, ASK_SECONDS))))
+            if (end := self.lost_end(self._seq)) is not None:
                 return end
             if left < ASK_SECONDS:
                 raise TimeoutError("No event came in time.")
-        return self._feed.get(seconds)
+        return self._taken(self._feed.get(seconds))
 
-    def lost_end(self) -> Event | None:
+    def _taken(self, event: Event | None) -> Event | None:
+        if event is not None and event.seq:
+            self._seq = event.seq
+        return event
+
+    def lost_end(self, after: int) -> Event | None:
         """Ask the server, and return what stands for the end where that is lost; None where it is still to come.
+
+        Args:
+            after: number of the last event of the session that was seen.
 
         Raises:
             NotebookError: see :meth:`Session.call`.
         """
-        told = self.session.call("session.events", after=self.session.seq, execution=self.id, limit=1)
+        told = self.session.call("session.events", after=after, execution=self.id, limit=1)
         status = told.get("status", "running") if isinstance(told, dict) else "running"
         if status == "running" or told.get("events"):
             return None

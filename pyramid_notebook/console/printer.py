@@ -42,6 +42,8 @@ class Printer:
         #: What the main thread has to know of its own executions: requests for input, ends, what is lost, and what
         #: ends it all.
         self.news: queue.SimpleQueue[Event | NotebookError | None] = queue.SimpleQueue()
+        #: Number of the last event that was shown.
+        self.seq = 0
         self._streams: dict[tuple[str, str], SafeText] = {}
         self._shown: tuple[str, int] | None = None
         self._clears = False
@@ -75,6 +77,7 @@ class Printer:
             show(event, is_own)
         if is_own and event.kind in ("input_done", "end"):
             self._screen.stop_typing(event.execution)
+        self.seq = event.seq or self.seq
         if (is_own and event.kind in ("input_request", "end")) or event.kind == "lost":
             self.news.put(event)
 

@@ -130,9 +130,8 @@ class Shell:
             try:
                 item = self._printer.news.get(timeout=ASK_SECONDS if has_lost else None)
             except queue.Empty:
-                if (end := execution.lost_end()) is not None:
-                    self._screen.stop_typing(execution.id)
-                    return end
+                if (end := execution.lost_end(self._printer.seq)) is not None:
+                    self._session.take(end)  # the printer tells of it
                 continue
             if item is None or isinstance(item, NotebookError):
                 raise item or NotebookError("The session was closed.")

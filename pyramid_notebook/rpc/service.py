@@ -182,6 +182,7 @@ class Rpc:
                 async with asyncio.timeout(asked.get("wait", 0)):
                     while True:
                         news.clear()
+                        status = session.status_of(asked["execution"]) if "execution" in asked else ""
                         read = session.log.since(
                             after, most=most, most_bytes=_ANSWERED_BYTES, execution=asked.get("execution")
                         )
@@ -191,7 +192,7 @@ class Rpc:
         finally:
             session.followers.discard(news.set)
         told = {"events": [entry.told for entry in read.entries], "seq": read.seq, **_lost(read.lost)}
-        return told | ({"status": session.status_of(asked["execution"])} if "execution" in asked else {})
+        return told | ({"status": status} if status else {})
 
     async def _execute(self, asked: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
         session = self.sessions.of(asked["session"])

@@ -184,3 +184,42 @@ def test_what_code_prints_and_shows_comes_in_its_order(server: Daemon, open_scri
         exec(line, {**names, "i": number, "sys": sys})
     with server.kernel(open_script("import sys")) as kernel:
         assert kernel.run(f"for i in range(200): {line}") == "".join(told)
+
+
+def test_half_a_character_is_shown_as_python_writes_it(server: Daemon, open_script: Open) -> None:
+    with server.kernel(open_script("")) as kernel:
+        shown = kernel.run("print('x', flush=True); print(chr(0xd800), flush=True); display('shown')")
+        assert shown == "x\n\\ud800\n'shown'"
+
+
+def test_what_was_flushed_before_a_fork_is_shown_once(server: Daemon, open_script: Open) -> None:
+    code = """
+        import os
+        for turn in range(20):
+            print(f"<a{turn}>", flush=True)
+            print(f"<b{turn}>", flush=True)
+            if not (child := os.fork()):
+                print(end="", flush=True)
+                os._exit(0)
+            os.waitpid(child, 0)
+        """
+    with server.kernel(open_script("")) as kernel:
+        shown = kernel.run(textwrap.dedent(code))
+        assert shown.split() == [f"<{name}{turn}>" for turn in range(20) for name in "ab"]
+
+
+def test_a_signal_handler_that_prints_does_not_hold_up_what_the_code_prints(server: Daemon, open_script: Open) -> None:
+    code = """
+        import signal, sys
+        def tick(*_):
+            print("tick", file=sys.stderr, flush=True)
+        signal.signal(signal.SIGALRM, tick)
+        signal.setitimer(signal.ITIMER_REAL, 0.002, 0.002)
+        for number in range(3000):
+            print(number, flush=True)
+        _ = signal.setitimer(signal.ITIMER_REAL, 0)
+        """
+    with server.kernel(open_script("")) as kernel:
+        shown = kernel.run(textwrap.dedent(code))
+        assert "tick" in shown
+        assert [int(word) for word in shown.replace("tick", "").split()] == list(range(3000))
