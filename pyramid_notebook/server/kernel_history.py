@@ -7,6 +7,7 @@ may take the disk half a second. Who looks at the history is shown all of it in 
 
 from __future__ import annotations
 
+import os
 import time
 from threading import Event
 from typing import Any
@@ -51,3 +52,13 @@ class RestingThread(history.HistorySavingThread):
 def save_history_later() -> None:
     """Have shells that are made from now on save their history like this."""
     history.HistorySavingThread = RestingThread  # type: ignore[misc]
+    os.register_at_fork(after_in_parent=_go_on)
+
+
+def _go_on() -> None:
+    """Start the threads again that IPython has ended before a fork, where there is something to write."""
+    for manager in list(getattr(history.HistoryManager, "_instances", ())):  # older ones end no thread
+        if manager.db_input_cache:
+            manager._restart_thread_if_stopped()
+            if manager.save_flag is not None:
+                manager.save_flag.set()

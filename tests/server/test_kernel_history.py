@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import sqlite3
 from contextlib import closing
 from itertools import count
@@ -93,6 +94,16 @@ def test_the_end_of_a_session_writes_what_waits(manager: Any) -> None:
     manager.store_inputs(1, "waits = 1")
     manager.end_session()
     assert _lines(manager.hist_file) == ["waits = 1"]
+
+
+def test_what_waited_at_a_fork_is_written_after_it(manager: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel_history.save_history_later()
+    manager.store_inputs(1, "waits = 1")
+    monkeypatch.setattr(kernel_history, "_REST_SECONDS", 0.1)
+    if not (child := os.fork()):
+        os._exit(0)
+    os.waitpid(child, 0)
+    wait_until(lambda: _lines(manager.hist_file) == ["waits = 1"], "the cell to be written")
 
 
 def test_a_fork_which_ends_the_thread_loses_nothing(manager: Any) -> None:
