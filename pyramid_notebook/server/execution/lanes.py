@@ -106,6 +106,8 @@ class Lane:
     def interrupt(self) -> None:
         """End all runs; the cell that the kernel works on ends when the kernel stops it."""
         for job in list(self.jobs):
+            if job.ending:  # it tidies up after a restart, say
+                continue
             job.ending = ("interrupted", _INTERRUPTED)
             if not job.in_flight and job.task is not None:
                 job.task.cancel()

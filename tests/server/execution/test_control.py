@@ -140,6 +140,21 @@ def test_a_run_that_is_ended_before_its_first_step_is_answered(jupyter: Server, 
     assert_all_is_well(notebook)
 
 
+def test_an_interrupt_while_a_restart_ends_a_run_does_not_change_why_it_ended(notebook: Notebook) -> None:
+    async def ended() -> str:
+        execution = notebook.server.execution
+        execution.kernel_ended(kernel_id, "restarted", "")
+        await asyncio.sleep(0)  # the run tidies up
+        execution.kernel_interrupted(kernel_id)
+        return (await going_on.wait()).status
+
+    kernel_id, going_on = notebook.kernel_id(), notebook.start("cell-1")
+    notebook.wait_for_text("running", "cell-1")
+    assert notebook.call(ended) == "restarted"
+    notebook.call(restart(notebook))
+    assert_all_is_well(notebook)
+
+
 def test_whatever_comes_at_the_same_time_every_run_is_answered(notebook: Notebook) -> None:
     for _ in range(2):
         restarts, interrupts = [restart(notebook)] * 3, [interrupt(notebook)] * 2
