@@ -5,21 +5,20 @@ from __future__ import annotations
 import json
 import statistics
 from contextlib import closing
-from pathlib import Path
 
 from tests.running import Site
 
 from .channel_page import USER, NotebookPage
-from .channel_standin import Connect, StandIn, at_kernel, past_door, through_door
+from .channel_standin import Connect, StandIn, past_door, through_door
 from .proxy_results import Results
 
 P50 = "p50"
 HOPS = "to the channel's thread and back, no call"
-OWN_LOOP = "page is a program at the kernel's socket; called on the channel's thread"
-AT_KERNEL, AT_KERNEL_SYNC = "the same, called in a cell", "the same, `call_sync()`"
-PAST_DOOR, THROUGH_DOOR = "page is a program at the user server", "page is a program at the door"
+OWN_LOOP = "page is a program at the user server; called on the channel's thread"
+PAST_DOOR, PAST_DOOR_SYNC = "the same, called in a cell", "the same, `call_sync()`"
+THROUGH_DOOR = "page is a program at the door"
 BROWSER = "page is in Chromium"
-LAYERS = (HOPS, OWN_LOOP, AT_KERNEL, AT_KERNEL_SYNC, PAST_DOOR, THROUGH_DOOR, BROWSER)
+LAYERS = (HOPS, OWN_LOOP, PAST_DOOR, PAST_DOOR_SYNC, THROUGH_DOOR, BROWSER)
 
 _CELL = """
 hub = channel._hub
@@ -42,17 +41,16 @@ def to_sync(page):
     return trip
 
 browser = channel.pages[-1].id
-print(json.dumps([hub.kernel_id, str(hub.socket_path)]))
+print(json.dumps(hub.kernel_id))
 """
 
 
 def measure_layers(results: Results, site: Site, page: NotebookPage, rounds: int, calls: int) -> None:
     """Take all measures; the notebook of the page has run what :mod:`.channel` runs there."""
-    kernel, path = page.told(_CELL % {"calls": calls})
+    kernel = page.told(_CELL % {"calls": calls})
     record = site.manager.find(USER)
     assert record
     places: dict[str, Connect] = {
-        AT_KERNEL: at_kernel(Path(path)),
         PAST_DOOR: past_door(record, kernel),
         THROUGH_DOOR: through_door(site, USER, kernel),
     }
@@ -65,10 +63,10 @@ def measure_layers(results: Results, site: Site, page: NotebookPage, rounds: int
                 identifier = json.dumps(standin.id)
                 told = page.told(f"print(json.dumps(await timed(to({identifier}), {calls})))")
                 _add(results, layer, turn, told)
-                if layer == AT_KERNEL:
+                if layer == PAST_DOOR:
                     _add(results, OWN_LOOP, turn, page.told(f"print(json.dumps(own_loop({identifier})))"))
                     told = page.told(f"print(json.dumps(await timed(to_sync({identifier}), {calls})))")
-                    _add(results, AT_KERNEL_SYNC, turn, told)
+                    _add(results, PAST_DOOR_SYNC, turn, told)
 
 
 def _add(results: Results, layer: str, turn: int, taken: list[float]) -> None:

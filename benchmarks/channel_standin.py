@@ -9,7 +9,6 @@ import threading
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import websocket
@@ -43,18 +42,6 @@ def past_door(record: ServerRecord, kernel: str) -> Connect:
     return lambda: websocket.create_connection(
         url, socket=dial(record, _SECONDS), header=fields, origin="http://localhost"
     )
-
-
-def at_kernel(path: Path) -> Connect:
-    """Return what connects to the kernel's socket, as the user server does."""
-
-    def connect() -> websocket.WebSocket:
-        inside = socket.socket(socket.AF_UNIX)
-        inside.settimeout(_SECONDS)
-        inside.connect(str(path))
-        return websocket.create_connection("ws://localhost/socket", socket=inside, suppress_origin=True)
-
-    return connect
 
 
 class StandIn:

@@ -2,7 +2,8 @@
 
 ::
 
-    kernel (hub, a thread)  ◀── unix socket ──  user server (splices)  ◀── the door ──  page (channel.js)
+    kernel (hub, a thread)  ◀── the door ──  page (channel.js)
+          └── user server: lets the page through, hands its connection on, and is out of the way
 
 ``protocol`` says what the two ends tell each other; ``kernel`` is what a cell uses; ``handlers`` let a page through.
 """

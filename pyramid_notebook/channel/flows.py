@@ -11,6 +11,7 @@ from aiohttp import web
 
 from ..errors import BadFrame, ChannelError, PageError, PageGone
 from .exposed import told
+from .receiving import prepare
 from .sources import Pieces
 from .streams import Inlet, Stream
 from .wire import Wire
@@ -129,7 +130,7 @@ class Flows:
         response = web.StreamResponse(headers={"Content-Type": "application/octet-stream"})
         response.force_close()
         try:
-            await response.prepare(request)
+            await prepare(response, request, page_speaks=False)
             async for piece in outlet.pieces:
                 size += len(piece)
                 await response.write(piece)

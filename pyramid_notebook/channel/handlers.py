@@ -28,8 +28,8 @@ from ..errors import NoPage
 from ..proxy.headers import same_origin
 from ..record import TOKEN_HEADER
 from .display import STATIC, version
+from .passing import KernelConnection, dial, pass_on
 from .places import is_kernel_id, socket_of
-from .splice import KernelConnection, dial, splice
 
 _KEY = re.compile(r"[A-Za-z0-9+/]{22}==", re.ASCII)
 _ACCEPT_SUFFIX = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 section 1.3
@@ -180,7 +180,7 @@ class SocketHandler(KernelHandler):
         if (kernel.status, kernel.headers.get("sec-websocket-accept")) != (HTTPStatus.SWITCHING_PROTOCOLS, accept):
             kernel.close()
             raise HTTPError(503, "The kernel does not let pages connect.")
-        await splice(self.detach(), kernel, _SWITCH.format(accept).encode())
+        await pass_on(self.detach(), kernel, _SWITCH.format(accept).encode())
 
     def websocket_key(self) -> str:
         """Return the key of the handshake (RFC 6455 section 4.2.1).
@@ -225,7 +225,7 @@ class StreamHandler(KernelHandler):
         except HTTPError:
             kernel.close()
             raise
-        await splice(self.detach(), kernel, _STREAM, page_speaks=False)
+        await pass_on(self.detach(), kernel, _STREAM, page_speaks=False)
 
     def require_stream(self, kernel: KernelConnection) -> None:
         """Check that a kernel has what was asked for, in chunks: whoever reads them knows whether all have come.

@@ -24,6 +24,7 @@ from .listening import Listening
 from .loops import Made, crossing
 from .page import Page, hello_of
 from .protocol import LARGEST, VERSION, Frame, decode, encode
+from .receiving import Receiving, prepare
 from .threads import Workers, waited
 
 #: Which page is called: that which came first, or last, or all of them, or one by its id.
@@ -51,17 +52,18 @@ class Hub:
         self.socket_path = path
         self.channels: dict[str, Opened] = {}  # changed on the loop only; so are the pages
         self.pages: dict[str, Page] = {}
-        self.loop = asyncio.new_event_loop()
+        self.loop = asyncio.SelectorEventLoop()  # whatever loop cells have: see receiving.py
         self.runner = Runner(self.loop)
         self.readers = Workers(self.loop, _READERS)
         #: Whether a call has waited for a page in vain, and none has connected or was shown a channel since.
         self.is_deserted = False
         self.thread = threading.Thread(target=self._run, name="notebook-channel", daemon=True)
         self._listening = Listening(path)
-        self._connections: set[web.WebSocketResponse] = set()
+        self._connections: set[Receiving] = set()
         self._pid = os.getpid()
         self._changed = asyncio.Event()
         self._web: web.AppRunner | None = None
+        self._server: asyncio.Server | None = None
 
     # for any thread
 
@@ -160,10 +162,7 @@ class Hub:
 
     def let_go(self) -> None:
         """Close the connections in a fork of the kernel; they stay as they are in the kernel."""
-        open_ones = [self._listening.fileno()]
-        for websocket in self._connections:
-            connection = websocket.get_extra_info("socket")
-            open_ones.append(-1 if connection is None else connection.fileno())
+        open_ones = [self._listening.fileno(), *(number for one in self._connections for number in one.descriptors)]
         null = os.open(os.devnull, os.O_RDWR)
         for number in open_ones:
             if number >= 0:
@@ -230,10 +229,15 @@ class Hub:
             app, access_log=None, handle_signals=False, shutdown_timeout=_CLOSE_SECONDS, handler_cancellation=True
         )
         await self._web.setup()
-        await web.SockSite(self._web, self._listening.open()).start()
+        serve = self._web.server
+        assert serve is not None  # noqa: S101 - for the type checker
+        listening = self._listening.open()
+        self._server = await self.loop.create_unix_server(lambda: Receiving(serve(), self._connections), sock=listening)
 
     async def _close(self) -> None:
         self.channels.clear()
+        if self._server is not None:
+            self._server.close()
         await asyncio.gather(*(page.close() for page in self.pages.values()))
         if self._web is not None:
             await self._web.cleanup()
@@ -247,17 +251,14 @@ class Hub:
             compress=False,
             writer_limit=2**20,
         )
-        await websocket.prepare(request)
-        self._connections.add(websocket)
         try:
+            await prepare(websocket, request)
             await self._serve(websocket)
         except (BadFrame, TimeoutError) as error:
             reason = str(error).encode()[:_REASON].decode(errors="ignore")
             await websocket.close(code=1002, message=reason.encode())
         except ConnectionError:  # it went while it was greeted
             pass
-        finally:
-            self._connections.discard(websocket)
         return websocket
 
     async def _serve(self, websocket: web.WebSocketResponse) -> None:

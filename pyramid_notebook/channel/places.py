@@ -1,4 +1,4 @@
-"""Where the socket of a kernel's channel lies (pure, but for the environment that is asked).
+"""Where the socket of a kernel's channel lies, and what it is sent there (pure, but for the environment that is asked).
 
 It lies in the user server's folder for sockets, which is short and 0700: a unix socket's address has 107 bytes at most
 (unix(7)), and a user's folder may be anywhere.
@@ -7,6 +7,7 @@ It lies in the user server's folder for sockets, which is short and 0700: a unix
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from ..errors import NoChannel
 from ..record import LAUNCH_VARIABLE
 
 _KERNEL = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+#: How many bytes of a page's connection follow it, because they were read already.
+EARLY = struct.Struct(">I")
 _CONNECTION = re.compile(r"kernel-(.+)\.json")
 
 

@@ -12,10 +12,14 @@ from uuid import uuid4
 
 import aiohttp
 import pytest
+from tornado.iostream import IOStream
+from tornado.netutil import bind_unix_socket
+from tornado.tcpserver import TCPServer
 
 from pyramid_notebook.channel import kernel, open_channel
 from pyramid_notebook.channel.hub import Hub
 from pyramid_notebook.channel.kernel import Channel
+from pyramid_notebook.channel.passing import dial, pass_on
 from pyramid_notebook.channel.protocol import VERSION, Frame, decode, encode, pack, unpack
 
 PATIENCE = 10.0
@@ -113,12 +117,46 @@ class FakePage:
         await self._socket.close()
 
 
+class PassingOn(TCPServer):
+    """Lets everybody through to the kernel, and hands their connections on, as the user server does."""
+
+    def __init__(self, hub: Hub) -> None:
+        super().__init__()
+        self._hub = hub
+
+    async def handle_stream(self, stream: IOStream, address: Any) -> None:
+        head = (await stream.read_until(b"\r\n\r\n")).decode("latin-1")
+        target, fields = head.split()[1], dict(line.split(": ", 1) for line in head.split("\r\n")[2:-2])
+        kernel = await dial(self._hub.socket_path, target, fields)  # without the first one, which is Host
+        said = {**kernel.headers, "connection": "upgrade" if kernel.status == 101 else "close"}
+        lines = [f"HTTP/1.1 {kernel.status} As it is", *(f"{name}: {value}" for name, value in said.items())]
+        if kernel.status in (101, 200):
+            await pass_on(stream, kernel, "\r\n".join([*lines, "", ""]).encode(), page_speaks=kernel.status == 101)
+        else:
+            await stream.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+            kernel.close()
+            stream.close()
+
+
+@asynccontextmanager
+async def session_with(hub: Hub) -> AsyncIterator[aiohttp.ClientSession]:
+    """Return what asks the kernel, by way of what stands for its user server."""
+    path = hub.socket_path.with_name(uuid4().hex)  # one for each: some tests have many pages
+    server = PassingOn(hub)
+    server.add_socket(bind_unix_socket(str(path)))
+    try:
+        async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(path), limit=0)) as session:
+            yield session
+    finally:
+        server.stop()
+        path.unlink()
+
+
 @asynccontextmanager
 async def page_of(hub: Hub, page: str = "page-1", /, **functions: Callable[..., Any]) -> AsyncIterator[FakePage]:
     """Connect a page that has functions, and wait until the kernel has welcomed it."""
     async with AsyncExitStack() as held:
-        connector = aiohttp.UnixConnector(str(hub.socket_path), limit=0)
-        session = await held.enter_async_context(aiohttp.ClientSession(connector=connector))
+        session = await held.enter_async_context(session_with(hub))
         found = FakePage(hub, session, functions)
         await found.connect(page)
         listening = asyncio.create_task(found.listen())

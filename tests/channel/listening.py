@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from pyramid_notebook.channel.places import EARLY
 from pyramid_notebook.proxy.connection import dial
 from pyramid_notebook.record import SECRET_HEADER
 from tests.server.daemons import Daemon
@@ -103,16 +104,38 @@ def switch(head: bytes, more: str = "") -> bytes:
     return f"HTTP/1.1 101 Switching Protocols\r\n{fields}\r\n{more}\r\n".encode()
 
 
+@contextmanager
+def taken(connection: socket.socket) -> Iterator[tuple[socket.socket, bytes]]:
+    """Take a page's connection, and what was read from it; a user server that brings none hangs up (OSError)."""
+    size, numbers, _, _ = socket.recv_fds(connection, EARLY.size, 1)
+    if not numbers:
+        raise ConnectionResetError
+    (left,) = EARLY.unpack(size)
+    with socket.socket(fileno=numbers[0]) as page:
+        page.settimeout(SECONDS)
+        yield page, connection.recv(left, socket.MSG_WAITALL) if left else b""
+
+
 def echo(connection: socket.socket, head: bytes) -> None:
     """Agree, and send back all that comes."""
     connection.sendall(switch(head))
-    while data := connection.recv(65536):
-        connection.sendall(data)
+    with taken(connection) as (page, early):
+        page.sendall(early)
+        while data := page.recv(65536):
+            page.sendall(data)
 
 
 def answering(answer: bytes) -> Speak:
-    """Return what sends an answer, whatever was asked, and hangs up."""
-    return lambda connection, _head: connection.sendall(answer)
+    """Return what sends an answer, whatever was asked, and hangs up; what comes behind its head is for the page."""
+    head, end, body = answer.partition(b"\r\n\r\n")
+
+    def answered(connection: socket.socket, _head: bytes) -> None:
+        connection.sendall(head + end)
+        if end:
+            with taken(connection) as (page, _early):
+                page.sendall(body)
+
+    return answered
 
 
 def chunked(*pieces: bytes, head: str = "HTTP/1.1 200 OK", end: bytes = b"0\r\n\r\n") -> bytes:

@@ -113,8 +113,9 @@ def _in_the_fork(hub: Hub, channel: Channel, tell: int) -> int:
         for attempt in (lambda: channel.call_sync("echo", timeout=None), opened, channel.close):
             with pytest.raises(ChannelError, match="fork"):
                 attempt()
-        for websocket in hub._connections:
-            number = websocket.get_extra_info("socket").fileno()
+        numbers = [number for connection in hub._connections for number in connection.descriptors]
+        assert len(numbers) == 2  # the page's, and the user server's
+        for number in numbers:
             assert str(Path(f"/proc/self/fd/{number}").readlink()) == os.devnull
         hub.stop()
     except BaseException as error:

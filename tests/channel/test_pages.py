@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import aiohttp
 import pytest
 
 from pyramid_notebook.channel.hub import Hub
@@ -15,7 +14,7 @@ from pyramid_notebook.errors import (
     PageGone,
 )
 
-from .conftest import FakePage, opened, page_of, until
+from .conftest import FakePage, opened, page_of, session_with, until
 
 
 def test_without_a_page_a_call_says_so(hub: Hub, channel: Channel) -> None:
@@ -152,8 +151,7 @@ def test_a_page_that_asks_for_a_word_gets_one(hub: Hub, channel: Channel) -> Non
 @pytest.mark.parametrize("name", ["first", "last", "all", ""])
 def test_a_page_cannot_take_a_word_for_its_id(hub: Hub, name: str) -> None:
     async def connecting() -> None:
-        connector = aiohttp.UnixConnector(str(hub.socket_path))
-        async with aiohttp.ClientSession(connector=connector) as session:
+        async with session_with(hub) as session:
             page = FakePage(hub, session, {})
             await page.connect(name)
             await page.listen()

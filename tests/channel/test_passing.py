@@ -1,4 +1,4 @@
-"""The bytes between page and kernel, and what is left when one of them goes."""
+"""A page's connection in the hands of a kernel, and what is left when one of them goes."""
 
 from __future__ import annotations
 
@@ -7,23 +7,20 @@ import os
 import random
 import socket
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
-from pathlib import Path
+from contextlib import suppress
 
 import psutil
 import pytest
-from tornado.iostream import IOStream
 
-from pyramid_notebook.channel import splice as splicing
-from pyramid_notebook.channel.splice import dial, splice
+from pyramid_notebook.channel.passing import dial
 from pyramid_notebook.errors import NoPage
 from pyramid_notebook.proxy.upstream import ask as ask_privately
 from pyramid_notebook.record import LEASE_HEADER
 from tests.running import wait_until
 
-from .listening import HANDSHAKE, Listening, answer_of, answering, ask, chunked, echo, is_open, listening, page, switch
+from .listening import HANDSHAKE, Listening, ask, chunked, echo, is_open, listening, page, switch, taken
 from .user_server import Way, way_to_a_kernel
 
 MEGABYTE = 1 << 20
@@ -77,13 +74,14 @@ def test_what_comes_in_one_packet_with_a_handshake_is_not_lost(way):
         assert received(connection, len(early)) == early
 
 
-def test_what_comes_in_one_packet_with_the_kernels_answer_is_not_lost(way):
+def test_what_a_kernel_says_before_it_has_the_page_is_for_nobody(way):
     def greet(connection: socket.socket, head: bytes) -> None:
-        connection.sendall(switch(head) + b"hello")
-        connection.recv(1)
+        connection.sendall(switch(head) + b"Set-Cookie: a=b\r\n\r\n")
+        with taken(connection) as (page, _early):
+            page.sendall(b"hello")
 
     with way.listening(greet), connected(way) as connection:
-        assert received(connection, 5) == b"hello"
+        assert received(connection, 100) == b"hello"
 
 
 def test_a_page_that_hangs_up_has_the_kernel_hung_up_on_after_its_last_bytes(way):
@@ -91,7 +89,8 @@ def test_a_page_that_hangs_up_has_the_kernel_hung_up_on_after_its_last_bytes(way
 
     def take(connection: socket.socket, head: bytes) -> None:
         connection.sendall(switch(head))
-        got.append(received(connection, 100 * MEGABYTE))
+        with taken(connection) as (page, early):
+            got.append(early + received(page, 100 * MEGABYTE))
 
     data = os.urandom(3 * MEGABYTE)
     with way.listening(take) as kernel:
@@ -105,7 +104,9 @@ def test_a_kernel_that_hangs_up_has_the_page_hung_up_on_after_its_last_bytes(way
     data = os.urandom(3 * MEGABYTE)
 
     def last_words(connection: socket.socket, head: bytes) -> None:
-        connection.sendall(switch(head) + data)
+        connection.sendall(switch(head))
+        with taken(connection) as (page, _early):
+            page.sendall(data)
 
     with way.listening(last_words), connected(way) as connection:
         assert received(connection, 100 * MEGABYTE) == data
@@ -142,8 +143,9 @@ def test_a_page_that_does_not_read_stops_the_kernel(way):
 
     def keep(connection: socket.socket, head: bytes) -> None:
         connection.sendall(switch(head))
-        ends.append(connection)
-        done.wait(60)
+        with taken(connection) as (page, _early):
+            ends.append(page)
+            done.wait(60)
 
     with way.listening(keep) as kernel:
         try:
@@ -164,65 +166,21 @@ def test_a_page_that_does_not_read_a_stream_stops_the_kernel(way):
     sent: list[int] = []
 
     def flood(connection: socket.socket, head: bytes) -> None:
-        connection.sendall(chunked(end=f"{2 * MOST_UNDER_WAY:x}\r\n".encode()))
-        connection.settimeout(1.0)
-        size = 0
-        with suppress(TimeoutError):
-            while size < 2 * MOST_UNDER_WAY:
-                size += connection.send(bytes(64 * 1024))
-        sent.append(size)
+        connection.sendall(chunked(end=b""))
+        with taken(connection) as (page, _early):
+            page.sendall(f"{2 * MOST_UNDER_WAY:x}\r\n".encode())
+            page.settimeout(1.0)
+            size = 0
+            with suppress(TimeoutError):
+                while size < 2 * MOST_UNDER_WAY:
+                    size += page.send(bytes(64 * 1024))
+            sent.append(size)
 
     with way.listening(flood), ask(way.server, "GET", way.stream, page(way.server)) as connection:
         wait_until(lambda: sent, "the kernel has stopped")
         assert 0 < sent[0] < MOST_UNDER_WAY
         body = received(connection, 100 * MEGABYTE).partition(b"\r\n\r\n")[2]
     assert len(body.partition(b"\r\n")[2]) == sent[0]
-
-
-def test_a_stream_that_comes_byte_by_byte_is_the_same(way):
-    def bytewise(connection: socket.socket, _head: bytes) -> None:
-        for byte in chunked(b"abc", b"de"):
-            connection.sendall(bytes([byte]))
-
-    with way.listening(bytewise), ask(way.server, "GET", way.stream, page(way.server)) as connection:
-        assert answer_of(connection).read() == b"abcde"
-
-
-@asynccontextmanager
-async def passing(folder: Path, stream: bytes) -> AsyncIterator[tuple[asyncio.Task[None], socket.socket]]:
-    """Pass a stream on to a page that reads nothing, until the kernel has sent all and hung up."""
-    ours, theirs = socket.socketpair()
-    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-    with theirs, listening(folder / "s", answering(stream)) as kernel:
-        dialled = await dial(folder / "s", "/streams/1", {})
-        work = asyncio.create_task(splice(IOStream(ours), dialled, b"", page_speaks=False))
-        while kernel.open:  # noqa: ASYNC110 - it hangs up in another thread
-            await asyncio.sleep(0.01)
-        yield work, theirs
-
-
-def test_who_reads_slowly_gets_the_end_of_a_stream_however_long_it_takes(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(splicing, "_LINGER_SECONDS", 0.01)
-    data = os.urandom(200_000)
-
-    async def reading() -> bytes:
-        async with passing(folder, chunked(data)) as (work, page):
-            await asyncio.wait({work}, timeout=0.2)  # far longer than a websocket would be waited for
-            return await asyncio.to_thread(received, page, MEGABYTE)
-
-    assert asyncio.run(reading()).endswith(chunked(data).partition(b"\r\n\r\n")[2])
-
-
-def test_a_page_that_goes_before_it_has_read_the_end_of_a_stream_leaves_nothing(folder: Path) -> None:
-    async def leaving() -> None:
-        async with passing(folder, chunked(bytes(200_000))) as (work, page):
-            assert not work.done()
-            page.close()
-            await asyncio.wait_for(work, 5)
-
-    asyncio.run(leaving())
 
 
 def leave_somehow(way: Way, chance: random.Random) -> None:
@@ -252,12 +210,14 @@ def test_a_thousand_connections_that_end_at_any_moment_leave_no_descriptor(way):
             return
         cut = chance.randrange(1, 100)
         connection.sendall(switch(head) if b"Upgrade" in head else chunked(end=b"")[:cut])
-        if moment > 1:
-            connection.sendall(bytes(chance.choice([1, 1000, 300_000])))
-        if moment > 2:
-            connection.recv(chance.choice([1, 100_000]))
-        if moment > 3:
-            connection.recv(1)
+        if moment == 1:
+            return
+        with taken(connection) as (page, _early):
+            page.sendall(bytes(chance.choice([1, 1000, 300_000])))
+            if moment > 2:
+                page.recv(chance.choice([1, 100_000]))
+            if moment > 3:
+                page.recv(1)
 
     with way.listening(echo) as kernel:
         connected(way).close()
