@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
@@ -70,7 +70,8 @@ def serving(application: Any, **options: Any) -> Iterator[Served]:
     try:
         yield served
     finally:
-        served.server.trigger.pull_trigger(lambda: wasyncore.close_all(served.server._map))  # which ends its loop
+        with suppress(OSError):  # another thread of the server may have pulled it meanwhile, and it is closed
+            served.server.trigger.pull_trigger(lambda: wasyncore.close_all(served.server._map))  # which ends its loop
         thread.join()
         served.server.task_dispatcher.shutdown()
 
