@@ -10,15 +10,17 @@ demo: $(VENV)/.demo  ## Set up and run the demo site on http://localhost:9999
 	$(COMPILE)
 	$(BIN)/pserve pyramid_notebook/demo/development.ini
 
-# Ten thousand tests share two cores with the servers and browsers they start. What failed is run once more, alone; if
-# it holds then, it is a race in the test or in the code, is named as one, and is to be mended like any fault.
+# Ten thousand tests share two cores with the servers and browsers they start, and wait for them half of the time, so one
+# more of them runs than there are cores. What failed is run once more, alone; if it holds then, it is a race in the test
+# or in the code, is named as one, and is to be mended like any fault.
+WORKERS := $(shell cores=$$(nproc 2>/dev/null || echo 2); echo $$((cores < 4 ? cores + 1 : 4)))
 AGAIN = $(BIN)/python -m pytest -x --last-failed --last-failed-no-failures none && \
 	echo "The tests above failed beside the others and held alone: each of them has a race that is to be mended."
 
 test: $(VENV)/.test oldest-kernel nbclassic jupyter-clients browser postgresql editors nginx  ## Set up and run all checks and tests
 	$(MAKE) check
 	$(COMPILE)
-	$(BIN)/python -m pytest -n auto --maxprocesses=4 --dist loadfile || { [ $$? -eq 1 ] && $(AGAIN); }
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile || { [ $$? -eq 1 ] && $(AGAIN); }
 
 check: $(VENV)/.test  ## Lint and types
 	$(BIN)/ruff check pyramid_notebook tests benchmarks docs

@@ -123,7 +123,7 @@ def test_a_change_in_the_form_of_the_view_calls_the_model():
     code = [cell.source for cell in view.cells if cell.cell_type == "code"]
     assert "\n\n".join(code).split() == block(PAGE, "view.py").split()
     view.cells.append(nbformat.v4.new_code_cell("origin.value, horsepower.value = 'Japan', 90"))
-    NotebookClient(view, timeout=120, kernel_name="python3", resources={"metadata": {"path": EXAMPLES}}).execute()
+    NotebookClient(view, timeout=30, kernel_name="python3", resources={"metadata": {"path": EXAMPLES}}).execute()
     widgets = view.metadata["widgets"][_STATE]["state"].values()
     [output] = [widget["state"]["outputs"] for widget in widgets if widget["model_name"] == OUTPUT]
     expected = f"{answer()['miles_per_gallon']} miles per gallon, such as: {', '.join(answer()['for_example'])}\n"
