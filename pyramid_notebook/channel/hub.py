@@ -238,7 +238,11 @@ class Hub:
         self.channels.clear()
         if self._server is not None:
             self._server.close()
-        await asyncio.gather(*(page.close() for page in self.pages.values()))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                await asyncio.gather(*(page.close() for page in self.pages.values()))
+        for connection in list(self._connections):  # of a page that does not read, or is just being handed over
+            connection.abort()
         if self._web is not None:
             await self._web.cleanup()
         self._listening.remove()
@@ -257,7 +261,7 @@ class Hub:
         except (BadFrame, TimeoutError) as error:
             reason = str(error).encode()[:_REASON].decode(errors="ignore")
             await websocket.close(code=1002, message=reason.encode())
-        except ConnectionError:  # it went while it was greeted
+        except OSError:  # it went while it was handed over or greeted
             pass
         return websocket
 

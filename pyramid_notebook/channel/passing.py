@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import select
 import socket
-from collections.abc import Mapping
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,6 +18,7 @@ from .places import EARLY
 
 _MOST_HEAD = 16 * 1024
 _DIAL_SECONDS = 5.0
+_LINGER_SECONDS = 10.0  # for a kernel to hang up on a page that has
 
 
 class KernelConnection:
@@ -85,15 +87,17 @@ async def pass_on(page: IOStream, kernel: KernelConnection, head: bytes, *, page
         head: of the answer.
         page_speaks: whether what the page has sent is for the kernel, too; otherwise it ends all.
     """
-    with closing(page), closing(kernel):
-        if not page.closed():
-            with page.socket.dup() as own, suppress(OSError, StreamClosedError):
-                try:
-                    await page.write(head)
-                    await _held(page, kernel, page_speaks=page_speaks)
-                finally:
-                    with suppress(OSError):
-                        own.shutdown(socket.SHUT_RDWR)  # the kernel may have it still
+    with closing(page), closing(kernel), suppress(OSError, StreamClosedError):
+        if page.closed():
+            return
+        with page.socket.dup() as own:
+            try:
+                page.set_nodelay(True)
+                await page.write(head)
+                await _held(page, kernel, page_speaks=page_speaks)
+            finally:
+                with suppress(OSError):
+                    own.shutdown(socket.SHUT_RDWR)  # the kernel may have it still
 
 
 async def _held(page: IOStream, kernel: KernelConnection, *, page_speaks: bool) -> None:
@@ -109,12 +113,34 @@ async def _held(page: IOStream, kernel: KernelConnection, *, page_speaks: bool) 
     try:
         page.set_close_callback(closed)
         page.io_loop.remove_handler(page.socket)  # the callback has had it look for the end by reading
-        socket.send_fds(kernel.socket, [EARLY.pack(len(early))], [page.socket.fileno()])
-        await loop.sock_sendall(kernel.socket, early)
-        await asyncio.wait({ended})
+        with _hung_up(page.socket, closed):
+            socket.send_fds(kernel.socket, [EARLY.pack(len(early))], [page.socket.fileno()])
+            await loop.sock_sendall(kernel.socket, early)
+            await asyncio.wait({ended})
     finally:
         ended.cancel()
         await asyncio.gather(ended, return_exceptions=True)  # before the number of its socket is another's
+
+
+@contextmanager
+def _hung_up(page: socket.socket, tell: Callable[[], None]) -> Iterator[None]:
+    """Notice that a page has hung up, also while its kernel stands still; what it said last is the kernel's to read."""
+
+    def gone() -> None:
+        loop.remove_reader(watch.fileno())
+        timers.append(loop.call_later(_LINGER_SECONDS, tell))
+
+    loop = asyncio.get_running_loop()
+    timers: list[asyncio.TimerHandle] = []
+    with select.epoll() as watch:
+        watch.register(page, select.EPOLLRDHUP)
+        loop.add_reader(watch.fileno(), gone)
+        try:
+            yield
+        finally:
+            loop.remove_reader(watch.fileno())
+            for timer in timers:
+                timer.cancel()
 
 
 def _let_go(page: IOStream) -> bytes:

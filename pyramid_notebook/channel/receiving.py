@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import cast
 
 from aiohttp import web
@@ -63,14 +64,20 @@ class Receiving(asyncio.Protocol):
                 # a transport that neither reads nor writes is not known to the selector
                 os.dup2(page.fileno(), own.fileno(), inheritable=False)
             (left,) = EARLY.unpack(size)
-            while left:
-                early = await loop.sock_recv(control, left)
-                if not early:
+            early = bytearray()
+            while len(early) < left:
+                piece = await loop.sock_recv(control, left - len(early))
+                if not piece:
                     raise ConnectionResetError
-                left -= len(early)
-                self._handler.data_received(early)
+                early += piece
         loop.add_reader(control, self._transport.abort)
-        self._transport.resume_reading()
+        self._transport.resume_reading()  # first: the handler may pause it again
+        if early:
+            self.data_received(bytes(early))
+
+    def abort(self) -> None:
+        """Hang up, at once."""
+        self._transport.abort()
 
     # of asyncio
 
@@ -104,6 +111,8 @@ class Receiving(asyncio.Protocol):
         self._others.discard(self)
         if self._control is not None:
             asyncio.get_running_loop().remove_reader(self._control)
+            with suppress(OSError):
+                self._control.shutdown(socket.SHUT_RDWR)  # a fork may have a copy
             self._control.close()
         self._handler.connection_lost(exc)
 
@@ -123,7 +132,11 @@ async def prepare(response: web.StreamResponse, request: web.Request, *, page_sp
     if transport is None:
         raise ConnectionResetError
     transport.pause_reading()  # the message is no data
-    await response.prepare(request)
+    try:
+        await response.prepare(request)
+    except BaseException:
+        transport.resume_reading()
+        raise
     receiving = cast("Receiving", transport.get_protocol())
     receiving.page_speaks = page_speaks
     await receiving.take()

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import aiohttp
 import pytest
-from tornado.iostream import IOStream
+from tornado.iostream import IOStream, StreamClosedError
 from tornado.netutil import bind_unix_socket
 from tornado.tcpserver import TCPServer
 
@@ -133,9 +133,9 @@ class PassingOn(TCPServer):
         if kernel.status in (101, 200):
             await pass_on(stream, kernel, "\r\n".join([*lines, "", ""]).encode(), page_speaks=kernel.status == 101)
         else:
-            await stream.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
             kernel.close()
-            stream.close()
+            with closing(stream), suppress(StreamClosedError):
+                await stream.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
 
 
 @asynccontextmanager

@@ -9,18 +9,22 @@ import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
+from pathlib import Path
 
+import h11
 import psutil
 import pytest
+from tornado.iostream import IOStream
 
-from pyramid_notebook.channel.passing import dial
+from pyramid_notebook.channel import passing
+from pyramid_notebook.channel.passing import KernelConnection, dial, pass_on
 from pyramid_notebook.errors import NoPage
 from pyramid_notebook.proxy.upstream import ask as ask_privately
 from pyramid_notebook.record import LEASE_HEADER
 from tests.running import wait_until
 
-from .listening import HANDSHAKE, Listening, ask, chunked, echo, is_open, listening, page, switch, taken
+from .listening import HANDSHAKE, SECONDS, Listening, ask, chunked, echo, is_open, listening, page, switch, taken
 from .user_server import Way, way_to_a_kernel
 
 MEGABYTE = 1 << 20
@@ -228,6 +232,46 @@ def test_a_thousand_connections_that_end_at_any_moment_leave_no_descriptor(way):
             list(pages.map(lambda number: leave_somehow(way, random.Random(number)), range(1000)))
         wait_until(lambda: is_clean(way, kernel, before), "all is closed")
     assert "Traceback" not in way.server.log
+
+
+def test_a_page_that_leaves_while_its_kernel_stands_still_leaves_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passing, "_LINGER_SECONDS", 0.1)
+    done = threading.Event()
+
+    def stand_still(connection: socket.socket, _head: bytes) -> None:
+        connection.sendall(chunked(end=b""))
+        done.wait(SECONDS)
+
+    async def leaving() -> None:
+        ours, theirs = socket.socketpair()
+        with listening(folder / "s", stand_still):
+            work = asyncio.create_task(pass_on(IOStream(ours), await dial(folder / "s", "/", {}), b"head"))
+            await asyncio.to_thread(received, theirs, 4)
+            assert not work.done()
+            theirs.close()
+            await asyncio.wait_for(work, SECONDS)
+
+    try:
+        asyncio.run(leaving())
+    finally:
+        done.set()
+
+
+def test_what_comes_by_a_port_does_not_wait_to_be_more() -> None:
+    async def options() -> int:
+        with closing(socket.create_server(("127.0.0.1", 0))) as server, closing(socket.socket()) as page:
+            page.connect(server.getsockname())
+            ours = server.accept()[0]
+            kernel, other = socket.socketpair()
+            other.close()
+            told = KernelConnection(kernel, h11.Response(status_code=200, headers=[]))
+            with ours.dup() as seen:
+                await pass_on(IOStream(ours), told, b"head")
+                return seen.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+    assert asyncio.run(options()) != 0
 
 
 # dialling

@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
 
@@ -19,6 +19,8 @@ from tests.running import wait_until
 from .conftest import answered, page_of
 from .listening import HANDSHAKE, SECONDS, is_open
 
+#: Bytes that all buffers between two ends may hold.
+MOST_UNDER_WAY = 8 << 20
 HELLO = b'{"type":"hello","version":1,"page":"page-1","title":""}'
 
 
@@ -56,6 +58,16 @@ def handed_over(hub: Hub, early: bytes = b"", target: str = "/socket") -> Iterat
             yield control, page
 
 
+def flood(page: socket.socket) -> int:
+    """Send words that are to be answered until no more are taken, and return how many bytes were, at most."""
+    words, sent = masked(b'{"type":"ping"}') * 1000, 0
+    with suppress(TimeoutError):
+        while sent < MOST_UNDER_WAY:
+            page.sendall(words)
+            sent += len(words)
+    return sent
+
+
 def is_left(hub: Hub) -> bool:
     return not hub._connections and not hub.pages
 
@@ -76,6 +88,12 @@ def test_what_a_page_sent_before_may_be_large_and_is_in_order_with_what_it_sends
             said += page.recv(65536) or pytest.fail("hung up on")
 
 
+def test_a_page_that_sends_much_at_once_is_read_no_faster_than_it_is_answered(hub: Hub) -> None:
+    with handed_over(hub, masked(HELLO) + masked(b'{"type":"ping"}') * 100_000) as (_, page):
+        page.settimeout(4.0)
+        assert flood(page) < MOST_UNDER_WAY
+
+
 def test_the_user_servers_own_connection_ends_the_page(hub: Hub) -> None:
     with handed_over(hub, masked(HELLO)) as (control, page):
         assert b'"welcome"' in page.recv(1000)
@@ -90,6 +108,32 @@ def test_the_user_server_is_told_when_the_page_is_gone(hub: Hub) -> None:
         page.close()
         assert control.recv(1) == b""
         wait_until(lambda: is_left(hub), "nothing is left")
+
+
+def test_the_user_server_is_told_that_the_page_is_gone_although_a_fork_of_the_kernel_has_all_open(hub: Hub) -> None:
+    with handed_over(hub, masked(HELLO)) as (control, page), ExitStack() as fork:
+        assert b'"welcome"' in page.recv(1000)
+        for number in next(iter(hub._connections)).descriptors:
+            fork.callback(os.close, os.dup(number))
+        page.close()
+        assert control.recv(1) == b""
+
+
+def test_a_request_that_is_no_handshake_leaves_nothing(hub: Hub) -> None:
+    with socket.socket(socket.AF_UNIX) as control:
+        control.settimeout(SECONDS)
+        control.connect(str(hub.socket_path))
+        control.sendall(b"GET /socket HTTP/1.1\r\nHost: kernel\r\n\r\n")
+        assert control.recv(1000).startswith(b"HTTP/1.1 400 ")
+    wait_until(lambda: is_left(hub), "nothing is left")
+
+
+def test_closing_does_not_wait_for_a_page_that_reads_nothing(hub: Hub) -> None:
+    with handed_over(hub, masked(HELLO)) as (_, page):
+        page.settimeout(1.0)
+        flood(page)
+        hub.stop()
+        assert is_left(hub)
 
 
 @pytest.mark.parametrize("message", [None, b"", b"abcd", b"ab", EARLY.pack(10) + b"abc"], ids=repr)

@@ -15,7 +15,7 @@ import pytest
 from pyramid_notebook.channel.places import socket_of
 from pyramid_notebook.files import private_folder, write_private
 from pyramid_notebook.record import ServerOptions
-from tests.channel.listening import Speak, echo, listening
+from tests.channel.listening import Speak, echo, listening, taken
 from tests.server.daemons import Daemon
 
 from ..proxy.nginx_server import GROUP
@@ -60,9 +60,10 @@ def kernel(served: Served, carol: tuple[Daemon, str]) -> tuple[str, Path]:
 def pouring(data: bytes) -> Speak:
     def pour(connection: socket.socket, _head: bytes) -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-        for start in range(0, len(data), MEGABYTE):
-            connection.sendall(b"%x\r\n%s\r\n" % (MEGABYTE, data[start : start + MEGABYTE]))
-        connection.sendall(b"0\r\n\r\n")
+        with taken(connection) as (page, _early):
+            for start in range(0, len(data), MEGABYTE):
+                page.sendall(b"%x\r\n%s\r\n" % (MEGABYTE, data[start : start + MEGABYTE]))
+            page.sendall(b"0\r\n\r\n")
 
     return pour
 
