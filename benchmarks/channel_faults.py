@@ -159,7 +159,7 @@ class Faults:
                 number = min(_BATCH, most - done)
                 self._batch(number)
                 done += number
-            after = self._settled(PAGES)
+            after = self._settled(PAGES, before)
             for name, value in after.items():
                 self.left[name] = max(self.left.get(name, 0), value - before[name])
             self.wrong += [problem for page in standins for problem in page.problems]
@@ -183,8 +183,13 @@ class Faults:
         self.outcomes[CUT] += number
         return number
 
-    def _settled(self, pages: int) -> dict[str, int]:
-        """Return what the kernel holds with all pages connected, once that changes no more."""
+    def _settled(self, pages: int, before: dict[str, int] | None = None) -> dict[str, int]:
+        """Return what the kernel holds with all pages connected, once that changes no more.
+
+        Args:
+            pages: how many are connected.
+            before: what it held before; what it holds longer than some seconds is held for good.
+        """
         seen: list[dict[str, int]] = []
 
         def is_settled() -> bool:
@@ -192,10 +197,14 @@ class Faults:
             seen.append(json.loads(self._console.run("print(json.dumps(held()))")))
             return len(seen) >= _SAME and all(one == seen[-1] for one in seen[-_SAME:]) and seen[-1]["pages"] == pages
 
+        def is_as_before() -> bool:
+            return is_settled() and (before is None or all(seen[-1][name] <= before[name] for name in seen[-1]))
+
         try:
-            wait_until(is_settled, "nothing is under way", seconds=20)
+            wait_until(is_as_before, "all is as before", seconds=20)
         except AssertionError:
-            self.wrong.append(f"never settled: {seen[-1]}")
+            if not is_settled():
+                self.wrong.append(f"never settled: {seen[-1]}")
         return seen[-1]
 
 
@@ -268,7 +277,7 @@ def measure(calls: int, seed: int) -> tuple[dict[str, Any], list[str]]:
     rows |= {"restarts of the kernel": faults.restarts, "calls/s": round(calls / seconds, 1)}
     rows |= {f"{name} more": number for name, number in (faults.left | left).items()}
     wrong = [*faults.wrong, *(f"Chromium: {number} x {fate}" for fate, number in shown.items() if fate not in _MAY_BE)]
-    wrong += [f"left: {number} {name}" for name, number in faults.left.items() if number > _SLACK * (name in _LATE)]
+    wrong += [f"left: {number} {name}" for name, number in faults.left.items() if number > _KEPT.get(name, 0)]
     wrong += [f"left: {number} {name}" for name, number in left.items() if number > _SLACK * ("desc" in name)]
     if not shown[RIGHT]:
         wrong.append("Chromium: no call was answered")
@@ -276,8 +285,8 @@ def measure(calls: int, seed: int) -> tuple[dict[str, Any], list[str]]:
 
 
 _MAY_BE = (RIGHT, "page gone")
-#: What aiohttp and tracebacks keep for some seconds of the last page that went; it does not grow.
-_LATE = ("tasks and futures", "objects of the channel")
+#: What the tracebacks of the last calls whose page went may keep, until there are others; it does not grow.
+_KEPT = {"tasks and futures": 8, "objects of the channel": 16}
 
 
 def _settled(site: Site, before: dict[str, int]) -> dict[str, int]:
