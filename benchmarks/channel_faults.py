@@ -277,7 +277,7 @@ def measure(calls: int, seed: int) -> tuple[dict[str, Any], list[str]]:
     rows |= {"restarts of the kernel": faults.restarts, "calls/s": round(calls / seconds, 1)}
     rows |= {f"{name} more": number for name, number in (faults.left | left).items()}
     wrong = [*faults.wrong, *(f"Chromium: {number} x {fate}" for fate, number in shown.items() if fate not in _MAY_BE)]
-    wrong += [f"left: {number} {name}" for name, number in faults.left.items() if number > _KEPT.get(name, 0)]
+    wrong += [f"left: {number} {name}" for name, number in faults.left.items() if number > 0]
     wrong += [f"left: {number} {name}" for name, number in left.items() if number > _SLACK * ("desc" in name)]
     if not shown[RIGHT]:
         wrong.append("Chromium: no call was answered")
@@ -285,8 +285,6 @@ def measure(calls: int, seed: int) -> tuple[dict[str, Any], list[str]]:
 
 
 _MAY_BE = (RIGHT, "page gone")
-#: What the tracebacks of the last calls whose page went may keep, until there are others; it does not grow.
-_KEPT = {"tasks and futures": 8, "objects of the channel": 16}
 
 
 def _settled(site: Site, before: dict[str, int]) -> dict[str, int]:

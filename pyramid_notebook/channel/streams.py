@@ -7,6 +7,7 @@ import weakref
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
+from copy import copy
 
 from ..errors import BadFrame, ChannelError, PageGone
 from .loops import crossed
@@ -72,7 +73,7 @@ class Inlet:
         while not self._pieces:
             if self._is_over:
                 if self._error is not None:
-                    raise self._error
+                    raise copy(self._error)  # the traceback of one that is raised keeps the reader, and so the stream
                 return []
             self._more.clear()
             await self._more.wait()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import io
+import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
 from itertools import pairwise
 from typing import Any
@@ -134,6 +135,27 @@ def test_a_reader_that_leaves_stops_the_page() -> None:
             await page.stream.join()
 
     asyncio.run(reading())
+
+
+@pytest.mark.parametrize("error", [PageGone(), PageError("TypeError", "no", "at f")], ids=repr)
+def test_a_stream_that_failed_in_the_hands_of_its_reader_is_kept_by_nobody(error: Exception) -> None:
+    async def reading(stream: Stream) -> None:
+        async for _ in stream:
+            pass
+
+    async def failing() -> weakref.ref[Stream]:
+        stream = Page().sends(b"abc").ends(error).stream
+        found = weakref.ref(stream)
+        for _ in range(2):  # whoever reads on is told again
+            with pytest.raises(type(error)) as told:
+                await reading(stream)
+            assert (str(told.value), told.value.__dict__) == (str(error), error.__dict__)
+            del told
+        return found
+
+    found = asyncio.run(failing())
+    gc.collect()
+    assert found() is None
 
 
 def test_a_stream_that_nobody_holds_stops_the_page() -> None:
